@@ -1,0 +1,96 @@
+// Package due applies what is due. A deadline is a date on the case itself, so
+// that a deadline that pauses or moves has one truth; a Timer finds cases whose
+// date has passed and applies one in each transaction. Replicas share the work:
+// Next locks the row it finds and skips rows that others hold.
+//
+// The last day of a period belongs to it: a timer fires on the day after.
+package due
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/pg"
+)
+
+// Timer is one kind of deadline.
+type Timer struct {
+	Name string
+	// Next locks one case whose last day is before today, FOR UPDATE SKIP LOCKED;
+	// its error is NotFound when there is none.
+	Next func(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error)
+	// Apply does what the passing of the date means. The case must not be due again.
+	Apply func(ctx context.Context, tx pgx.Tx, id string) error
+}
+
+// Clockwork runs timers.
+type Clockwork struct {
+	DB     *pgxpool.Pool
+	Now    func() time.Time // legal time
+	Timers []Timer
+	Log    *slog.Logger
+}
+
+const (
+	poll = time.Second
+	slow = 30 * time.Second // after a failure, so that one poisoned case does not fill the log
+)
+
+// Run applies what becomes due until ctx ends.
+func (c *Clockwork) Run(ctx context.Context) error {
+	for ctx.Err() == nil {
+		pause := poll
+		if _, err := c.Settle(ctx); err != nil && ctx.Err() == nil {
+			c.Log.ErrorContext(ctx, "timer", "err", err)
+			pause = slow
+		}
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+	return nil
+}
+
+// Settle applies all that is due now and returns how many cases that were. The
+// failure of one timer does not keep the others back.
+func (c *Clockwork) Settle(ctx context.Context) (applied int, err error) {
+	for _, t := range c.Timers {
+		for {
+			found, terr := c.one(ctx, t)
+			if terr != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", t.Name, terr))
+			}
+			if !found || terr != nil {
+				break
+			}
+			applied++
+		}
+	}
+	return applied, err
+}
+
+func (c *Clockwork) one(ctx context.Context, t Timer) (found bool, err error) {
+	ctx = pg.Worker(ctx, "due:"+t.Name)
+	return pg.InTx(ctx, c.DB, func(tx pgx.Tx) (bool, error) {
+		id, err := t.Next(ctx, tx, day.Of(c.Now()))
+		if errors.Is(err, fault.NotFound) {
+			return false, nil
+		}
+		if err != nil {
+			return false, err
+		}
+		if err := t.Apply(ctx, tx, id); err != nil {
+			return true, fmt.Errorf("%s: %w", id, err)
+		}
+		return true, nil
+	})
+}

@@ -1,0 +1,50 @@
+package pg
+
+import (
+	"context"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/auth"
+)
+
+type worker struct{}
+
+// Worker returns ctx for a worker of our own, which sees every row. The name
+// says which, in pg_stat_activity and to a reader.
+func Worker(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, worker{}, name)
+}
+
+// Mark tells tx whose transaction it is, for the policies that use in_scope. A
+// caller with an agency is an official and sees its jurisdiction; any other is
+// a person and sees what is theirs; no caller sees nothing that is not public.
+func Mark(ctx context.Context, tx pgx.Tx) error {
+	scope, c := "public", auth.From(ctx)
+	name, _ := ctx.Value(worker{}).(string)
+	switch {
+	case name != "":
+		scope = "worker"
+	case c.Agency != "" && c.Jurisdiction != "":
+		scope = "official"
+	case c.Subject != "" && c.Agency == "":
+		scope = "person"
+	}
+	_, err := tx.Exec(ctx, `SELECT set_config('app.scope', $1, true), set_config('app.division', $2, true),
+		set_config('app.agency', $3, true), set_config('app.person', $4, true)`,
+		scope, prefix(c.Jurisdiction), c.Agency, c.Subject)
+	return err
+}
+
+// prefix is what the codes below a division begin with: 320500 covers 3205….
+func prefix(code string) string {
+	for len(code) == 6 || len(code) == 4 || len(code) == 2 {
+		cut, ok := strings.CutSuffix(code, "00")
+		if !ok {
+			break
+		}
+		code = cut
+	}
+	return code
+}
