@@ -48,8 +48,8 @@ type Moved struct {
 // after the other, and again until nothing becomes due.
 const slack = 5 * time.Minute
 
-// move sets legal time to to: Conflict if that is in the past.
-func (c *Clock) move(ctx context.Context, db *pgxpool.Pool, to time.Time) error {
+// Move sets legal time to to: Conflict if that is in the past.
+func (c *Clock) Move(ctx context.Context, db *pgxpool.Pool, to time.Time) error {
 	ahead := time.Until(to)
 	if to.Before(c.Now()) {
 		if c.Now().Sub(to) > slack {
@@ -80,7 +80,7 @@ func Trial(may auth.Policy) auth.Policy {
 // applies what became due.
 func (c *Clock) Route(api *kit.API, db *pgxpool.Pool, settle func(context.Context) (int, error)) {
 	kit.Route(api, "POST /trial/clock", "MoveClock", MayMove, func(ctx context.Context, req MoveClock) (Moved, error) {
-		if err := c.move(ctx, db, req.To); err != nil {
+		if err := c.Move(ctx, db, req.To); err != nil {
 			return Moved{}, err
 		}
 		applied, err := settle(ctx)
