@@ -44,15 +44,15 @@ type Moved struct {
 	Applied int       `json:"applied"`
 }
 
-// slack is how far behind To a clock may ask to be moved: services are asked one
+// Slack is how far behind To a clock may ask to be moved: services are asked one
 // after the other, and again until nothing becomes due.
-const slack = 5 * time.Minute
+const Slack = 5 * time.Minute
 
 // Move sets legal time to to: Conflict if that is in the past.
 func (c *Clock) Move(ctx context.Context, db *pgxpool.Pool, to time.Time) error {
 	ahead := time.Until(to)
 	if to.Before(c.Now()) {
-		if c.Now().Sub(to) > slack {
+		if c.Now().Sub(to) > Slack {
 			return fault.Conflict.Errorf("试用时间只能向前：现在是 %s", c.Now().Format(time.RFC3339))
 		}
 		return nil

@@ -1,0 +1,101 @@
+package due_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"testing"
+	"testing/fstest"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/due"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/pg/pgtest"
+)
+
+func next(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error) {
+	err = tx.QueryRow(ctx, `SELECT id FROM c WHERE due < $1 AND fired = 0 ORDER BY due LIMIT 1 FOR UPDATE SKIP LOCKED`, today).Scan(&id)
+	if errors.Is(err, pgx.ErrNoRows) {
+		err = fault.NotFound
+	}
+	return id, err
+}
+
+func fire(ctx context.Context, tx pgx.Tx, id string) error {
+	if id == "poison" {
+		return errors.New("cannot")
+	}
+	_, err := tx.Exec(ctx, `UPDATE c SET fired = fired + 1 WHERE id = $1`, id)
+	return err
+}
+
+func newClockwork(t *testing.T, now string) (*due.Clockwork, *pgxpool.Pool) {
+	t.Helper()
+	db := pgtest.New(t, fstest.MapFS{"0001_c.sql": {Data: []byte("-- +goose Up\nCREATE TABLE c (id text, due date, fired int DEFAULT 0);")}})
+	at, err := time.Parse(time.RFC3339, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return &due.Clockwork{DB: db, Now: func() time.Time { return at }, Log: slog.New(slog.DiscardHandler),
+		Timers: []due.Timer{{Name: "c", Next: next, Apply: fire}}}, db
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		now  string
+		want int
+	}{
+		{"2026-03-02T23:59:59+08:00", 1}, // the last day belongs to the period
+		{"2026-03-03T00:00:00+08:00", 2}, // a day in Shanghai, not in UTC
+	} {
+		c, db := newClockwork(t, tt.now)
+		if _, err := db.Exec(t.Context(), `INSERT INTO c VALUES ('a', '2026-03-01'), ('b', '2026-03-02'), ('c', '2026-03-03')`); err != nil {
+			t.Fatal(err)
+		}
+		got, err := c.Settle(t.Context())
+		again, err2 := c.Settle(t.Context())
+		if got != tt.want || again != 0 || errors.Join(err, err2) != nil {
+			t.Errorf("%s: %d then %d, %v; want %d then 0", tt.now, got, again, errors.Join(err, err2), tt.want)
+		}
+	}
+}
+
+func TestReplicasShare(t *testing.T) {
+	t.Parallel()
+	c, db := newClockwork(t, "2026-03-03T00:00:00+08:00")
+	if _, err := db.Exec(t.Context(), `INSERT INTO c SELECT i::text, '2026-01-01' FROM generate_series(1, 100) i`); err != nil {
+		t.Fatal(err)
+	}
+	var g errgroup.Group
+	for range 20 {
+		g.Go(func() error { _, err := c.Settle(t.Context()); return err })
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	var once int
+	if err := db.QueryRow(t.Context(), `SELECT count(*) FROM c WHERE fired = 1`).Scan(&once); err != nil || once != 100 {
+		t.Errorf("%d of 100 fired once, %v", once, err)
+	}
+}
+
+func TestOneTimerDoesNotHoldTheOthers(t *testing.T) {
+	t.Parallel()
+	c, db := newClockwork(t, "2026-03-03T00:00:00+08:00")
+	c.Timers = []due.Timer{
+		{Name: "poison", Next: func(context.Context, pgx.Tx, day.Date) (string, error) { return "poison", nil }, Apply: fire},
+		c.Timers[0],
+	}
+	if _, err := db.Exec(t.Context(), `INSERT INTO c VALUES ('a', '2026-03-01')`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Settle(t.Context()); n != 1 || err == nil {
+		t.Errorf("%d applied, %v; want 1 and the poison's error", n, err)
+	}
+}
