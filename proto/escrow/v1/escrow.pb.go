@@ -616,6 +616,197 @@ func (x *RefundPaid) GetRefund() *Refund {
 	return nil
 }
 
+// PayoutsHeld (暂停拨付): nothing is paid out to the institution; refunds go on. Keyed by institution.
+type PayoutsHeld struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hold          *Hold                  `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PayoutsHeld) Reset() {
+	*x = PayoutsHeld{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PayoutsHeld) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PayoutsHeld) ProtoMessage() {}
+
+func (x *PayoutsHeld) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PayoutsHeld.ProtoReflect.Descriptor instead.
+func (*PayoutsHeld) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *PayoutsHeld) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+// PayoutsResumed: what waited is paid out. Keyed by institution.
+type PayoutsResumed struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Hold          *Hold                  `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PayoutsResumed) Reset() {
+	*x = PayoutsResumed{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PayoutsResumed) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PayoutsResumed) ProtoMessage() {}
+
+func (x *PayoutsResumed) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PayoutsResumed.ProtoReflect.Descriptor instead.
+func (*PayoutsResumed) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{12}
+}
+
+func (x *PayoutsResumed) GetHold() *Hold {
+	if x != nil {
+		return x.Hold
+	}
+	return nil
+}
+
+// Hold is a stop of payouts under the custody agreement.
+type Hold struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	InstitutionId string                 `protobuf:"bytes,2,opt,name=institution_id,json=institutionId,proto3" json:"institution_id,omitempty"`
+	Jurisdiction  string                 `protobuf:"bytes,3,opt,name=jurisdiction,proto3" json:"jurisdiction,omitempty"`
+	Clause        string                 `protobuf:"bytes,4,opt,name=clause,proto3" json:"clause,omitempty"`                        // of the custody agreement, for people to read
+	DecidedBy     string                 `protobuf:"bytes,5,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // the office
+	CauseId       string                 `protobuf:"bytes,6,opt,name=cause_id,json=causeId,proto3" json:"cause_id,omitempty"`       // the list entry
+	Since         string                 `protobuf:"bytes,7,opt,name=since,proto3" json:"since,omitempty"`                          // date
+	Until         string                 `protobuf:"bytes,8,opt,name=until,proto3" json:"until,omitempty"`                          // date, "" while it holds
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Hold) Reset() {
+	*x = Hold{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Hold) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Hold) ProtoMessage() {}
+
+func (x *Hold) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Hold.ProtoReflect.Descriptor instead.
+func (*Hold) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *Hold) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *Hold) GetInstitutionId() string {
+	if x != nil {
+		return x.InstitutionId
+	}
+	return ""
+}
+
+func (x *Hold) GetJurisdiction() string {
+	if x != nil {
+		return x.Jurisdiction
+	}
+	return ""
+}
+
+func (x *Hold) GetClause() string {
+	if x != nil {
+		return x.Clause
+	}
+	return ""
+}
+
+func (x *Hold) GetDecidedBy() string {
+	if x != nil {
+		return x.DecidedBy
+	}
+	return ""
+}
+
+func (x *Hold) GetCauseId() string {
+	if x != nil {
+		return x.CauseId
+	}
+	return ""
+}
+
+func (x *Hold) GetSince() string {
+	if x != nil {
+		return x.Since
+	}
+	return ""
+}
+
+func (x *Hold) GetUntil() string {
+	if x != nil {
+		return x.Until
+	}
+	return ""
+}
+
 // Account is an institution's supervised account (资金监管专用账户).
 type Account struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -630,7 +821,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -642,7 +833,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -655,7 +846,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{11}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Account) GetInstitutionId() string {
@@ -715,7 +906,7 @@ type Contract struct {
 
 func (x *Contract) Reset() {
 	*x = Contract{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -727,7 +918,7 @@ func (x *Contract) String() string {
 func (*Contract) ProtoMessage() {}
 
 func (x *Contract) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -740,7 +931,7 @@ func (x *Contract) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contract.ProtoReflect.Descriptor instead.
 func (*Contract) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{12}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Contract) GetId() string {
@@ -854,7 +1045,7 @@ type Flag struct {
 
 func (x *Flag) Reset() {
 	*x = Flag{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -866,7 +1057,7 @@ func (x *Flag) String() string {
 func (*Flag) ProtoMessage() {}
 
 func (x *Flag) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -879,7 +1070,7 @@ func (x *Flag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flag.ProtoReflect.Descriptor instead.
 func (*Flag) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{13}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Flag) GetId() string {
@@ -973,7 +1164,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -985,7 +1176,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -998,7 +1189,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Refund) GetId() string {
@@ -1079,7 +1270,21 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\n" +
 	"RefundPaid\x12/\n" +
 	"\bcontract\x18\x01 \x01(\v2\x13.escrow.v1.ContractR\bcontract\x12)\n" +
-	"\x06refund\x18\x02 \x01(\v2\x11.escrow.v1.RefundR\x06refund\"\x99\x01\n" +
+	"\x06refund\x18\x02 \x01(\v2\x11.escrow.v1.RefundR\x06refund\"2\n" +
+	"\vPayoutsHeld\x12#\n" +
+	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"5\n" +
+	"\x0ePayoutsResumed\x12#\n" +
+	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"\xdf\x01\n" +
+	"\x04Hold\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
+	"\x0einstitution_id\x18\x02 \x01(\tR\rinstitutionId\x12\"\n" +
+	"\fjurisdiction\x18\x03 \x01(\tR\fjurisdiction\x12\x16\n" +
+	"\x06clause\x18\x04 \x01(\tR\x06clause\x12\x1d\n" +
+	"\n" +
+	"decided_by\x18\x05 \x01(\tR\tdecidedBy\x12\x19\n" +
+	"\bcause_id\x18\x06 \x01(\tR\acauseId\x12\x14\n" +
+	"\x05since\x18\a \x01(\tR\x05since\x12\x14\n" +
+	"\x05until\x18\b \x01(\tR\x05until\"\x99\x01\n" +
 	"\aAccount\x12%\n" +
 	"\x0einstitution_id\x18\x01 \x01(\tR\rinstitutionId\x12\"\n" +
 	"\fjurisdiction\x18\x02 \x01(\tR\fjurisdiction\x12\x12\n" +
@@ -1138,7 +1343,7 @@ func file_escrow_v1_escrow_proto_rawDescGZIP() []byte {
 	return file_escrow_v1_escrow_proto_rawDescData
 }
 
-var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 15)
+var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
 var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*AccountOpened)(nil),   // 0: escrow.v1.AccountOpened
 	(*ContractSigned)(nil),  // 1: escrow.v1.ContractSigned
@@ -1151,33 +1356,38 @@ var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*RefundRequested)(nil), // 8: escrow.v1.RefundRequested
 	(*RefundAgreed)(nil),    // 9: escrow.v1.RefundAgreed
 	(*RefundPaid)(nil),      // 10: escrow.v1.RefundPaid
-	(*Account)(nil),         // 11: escrow.v1.Account
-	(*Contract)(nil),        // 12: escrow.v1.Contract
-	(*Flag)(nil),            // 13: escrow.v1.Flag
-	(*Refund)(nil),          // 14: escrow.v1.Refund
+	(*PayoutsHeld)(nil),     // 11: escrow.v1.PayoutsHeld
+	(*PayoutsResumed)(nil),  // 12: escrow.v1.PayoutsResumed
+	(*Hold)(nil),            // 13: escrow.v1.Hold
+	(*Account)(nil),         // 14: escrow.v1.Account
+	(*Contract)(nil),        // 15: escrow.v1.Contract
+	(*Flag)(nil),            // 16: escrow.v1.Flag
+	(*Refund)(nil),          // 17: escrow.v1.Refund
 }
 var file_escrow_v1_escrow_proto_depIdxs = []int32{
-	11, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
-	12, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
-	12, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
-	12, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
-	13, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
-	12, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
-	13, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
-	12, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
-	12, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
-	12, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
-	12, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
-	14, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
-	12, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
-	14, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
-	12, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
-	14, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
-	16, // [16:16] is the sub-list for method output_type
-	16, // [16:16] is the sub-list for method input_type
-	16, // [16:16] is the sub-list for extension type_name
-	16, // [16:16] is the sub-list for extension extendee
-	0,  // [0:16] is the sub-list for field type_name
+	14, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
+	15, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
+	15, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
+	15, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
+	16, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
+	15, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
+	16, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
+	15, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
+	15, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
+	15, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
+	15, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
+	17, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
+	15, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
+	17, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
+	15, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
+	17, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
+	13, // 16: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
+	13, // 17: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
+	18, // [18:18] is the sub-list for method output_type
+	18, // [18:18] is the sub-list for method input_type
+	18, // [18:18] is the sub-list for extension type_name
+	18, // [18:18] is the sub-list for extension extendee
+	0,  // [0:18] is the sub-list for field type_name
 }
 
 func init() { file_escrow_v1_escrow_proto_init() }
@@ -1191,7 +1401,7 @@ func file_escrow_v1_escrow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_escrow_v1_escrow_proto_rawDesc), len(file_escrow_v1_escrow_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   15,
+			NumMessages:   18,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -913,6 +913,8 @@ type ListEntry struct {
 	Basis         string                 `protobuf:"bytes,8,opt,name=basis,proto3" json:"basis,omitempty"`                          // rule, source and facts, for people to read
 	DecidedBy     string                 `protobuf:"bytes,9,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // the office
 	Objection     string                 `protobuf:"bytes,10,opt,name=objection,proto3" json:"objection,omitempty"`                 // how to object, for people to read
+	WantedBy      string                 `protobuf:"bytes,11,opt,name=wanted_by,json=wantedBy,proto3" json:"wanted_by,omitempty"`   // the id of the inspection's ListEntryWanted that asked for it, if any
+	SetAside      bool                   `protobuf:"varint,12,opt,name=set_aside,json=setAside,proto3" json:"set_aside,omitempty"`  // the decision was set aside (撤销), not merely ended
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1017,6 +1019,20 @@ func (x *ListEntry) GetObjection() string {
 	return ""
 }
 
+func (x *ListEntry) GetWantedBy() string {
+	if x != nil {
+		return x.WantedBy
+	}
+	return ""
+}
+
+func (x *ListEntry) GetSetAside() bool {
+	if x != nil {
+		return x.SetAside
+	}
+	return false
+}
+
 var File_licensing_v1_licensing_proto protoreflect.FileDescriptor
 
 const file_licensing_v1_licensing_proto_rawDesc = "" +
@@ -1080,7 +1096,7 @@ const file_licensing_v1_licensing_proto_rawDesc = "" +
 	"legal_form\x18\x10 \x01(\tR\tlegalForm\x12\x18\n" +
 	"\amanager\x18\x11 \x01(\tR\amanager\x12\x1a\n" +
 	"\bcapacity\x18\x12 \x01(\x05R\bcapacity\x12+\n" +
-	"\x04list\x18\x13 \x01(\v2\x17.licensing.v1.ListEntryR\x04list\"\x8f\x02\n" +
+	"\x04list\x18\x13 \x01(\v2\x17.licensing.v1.ListEntryR\x04list\"\xc9\x02\n" +
 	"\tListEntry\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0einstitution_id\x18\x02 \x01(\tR\rinstitutionId\x12\"\n" +
@@ -1093,7 +1109,9 @@ const file_licensing_v1_licensing_proto_rawDesc = "" +
 	"\n" +
 	"decided_by\x18\t \x01(\tR\tdecidedBy\x12\x1c\n" +
 	"\tobjection\x18\n" +
-	" \x01(\tR\tobjectionB(Z&xunguan/proto/licensing/v1;licensingv1b\x06proto3"
+	" \x01(\tR\tobjection\x12\x1b\n" +
+	"\twanted_by\x18\v \x01(\tR\bwantedBy\x12\x1b\n" +
+	"\tset_aside\x18\f \x01(\bR\bsetAsideB(Z&xunguan/proto/licensing/v1;licensingv1b\x06proto3"
 
 var (
 	file_licensing_v1_licensing_proto_rawDescOnce sync.Once
