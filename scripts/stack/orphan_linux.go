@@ -1,0 +1,7 @@
+package stack
+
+import "syscall"
+
+// dieWithParent has the kernel send sig when the thread that started the
+// process ends, however it ends. That thread must therefore live as long as we do.
+func dieWithParent(a *syscall.SysProcAttr, sig syscall.Signal) { a.Pdeathsig = sig }
