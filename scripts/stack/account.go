@@ -77,9 +77,16 @@ func (a *Account) folder(dir string) error {
 	return a.own(dir)
 }
 
-// Place is where a server's data and programs lie: store, if the server's
-// account can get there, else a folder under /var/tmp that stands for it.
-func (s Server) Place(store Dir) (Dir, error) { return s.Account.place(store) }
+// Place is where the data and the programs of a server of our own lie: store, if
+// the account that runs it can get there, else a folder under /var/tmp that
+// stands for store.
+func Place(store Dir) (Dir, error) {
+	a, err := unprivileged()
+	if err != nil {
+		return "", err
+	}
+	return a.place(store)
+}
 
 func (a *Account) place(store Dir) (Dir, error) {
 	if err := os.MkdirAll(string(store), 0o755); err != nil { //nolint:gosec // the account passes through it

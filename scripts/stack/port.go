@@ -2,6 +2,7 @@ package stack
 
 import (
 	"bufio"
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -53,6 +54,22 @@ func (p Port) free() error {
 		who = fmt.Sprintf("进程 %d(%s)", pid, name)
 	}
 	return fmt.Errorf("端口 %d(%s)已被%s占用:请先停掉它,或让所有端口一起挪开,例如 XUNGUAN_PORT_OFFSET=1000 make up", p.Number, p.For, who)
+}
+
+// Listens returns when somebody listens on the port, or ctx ends.
+func (p Port) Listens(ctx context.Context) error {
+	var dial net.Dialer
+	for {
+		conn, err := dial.DialContext(ctx, "tcp", p.Addr())
+		if err == nil {
+			return conn.Close()
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("端口 %d 上没有应答:%w", p.Number, context.Cause(ctx))
+		case <-time.After(20 * time.Millisecond):
+		}
+	}
 }
 
 // holder finds the process that listens on port, where the kernel tells (Linux).

@@ -73,6 +73,7 @@ func free(path string) (uint64, error) {
 
 // Secrets are the passwords of one data folder. They are made once.
 type Secrets struct {
+	Suite    string            `json:"suite"`    // no secret: the mark of this suite's databases
 	Postgres string            `json:"postgres"` // the superuser's, of a server of our own
 	Database map[string]string `json:"database"` // by name of database, which is the name of its role
 	OIDC     string            `json:"oidc"`     // the portal's at the login provider
@@ -90,7 +91,8 @@ func (d Dir) Secrets(databases ...string) (Secrets, error) {
 	if err != nil {
 		return s, fmt.Errorf("不能读取 %s(可用 make reset 清除后重来):%w", d.At("secrets.json"), err)
 	}
-	missing := fill(&s.Postgres) || data == nil
+	missing := fill(&s.Suite)
+	missing = fill(&s.Postgres) || missing
 	missing = fill(&s.OIDC) || missing
 	for _, name := range databases {
 		password := s.Database[name]
@@ -131,4 +133,23 @@ func writeJSON(file string, v any) error {
 		_ = os.Remove(f.Name())
 	}
 	return err
+}
+
+// Clear removes all of the folder but what holds no state: built and fetched
+// programs, and the lock.
+func (d Dir) Clear() error {
+	var all error
+	for _, dir := range []Dir{d, elsewhere(d)} {
+		entries, err := os.ReadDir(string(dir))
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		all = errors.Join(all, err)
+		for _, e := range entries {
+			if name := e.Name(); name != "bin" && name != "lock" && !strings.HasPrefix(name, npmFolder) {
+				all = errors.Join(all, os.RemoveAll(dir.At(name)))
+			}
+		}
+	}
+	return all
 }

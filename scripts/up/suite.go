@@ -1,0 +1,213 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"xunguan/scripts/stack"
+)
+
+// The ports that are no service's, before XUNGUAN_PORT_OFFSET.
+const (
+	publicPort   = 8080
+	staffPort    = 8081
+	providerPort = 8110
+	brokerPort   = 8120
+	postgresPort = 8130
+)
+
+// service is a service that stands behind the portal. One line here is all that
+// a new one needs; one whose cmd folder does not exist is left out.
+type service struct {
+	name string
+	port int
+	what string
+}
+
+var services = []service{
+	{"rulebook", 8101, "规则与日历"},
+	{"licensing", 8102, "许可"},
+	{"escrow", 8103, "资金"},
+	{"inspection", 8104, "检查"},
+	{"tipoff", 8105, "举报"},
+}
+
+// databases are those of all services, and the portal's.
+func databases() []string {
+	var names []string
+	for _, s := range services {
+		names = append(names, s.name)
+	}
+	return append(names, "portal")
+}
+
+// external are the names of databases on a server that is not ours alone.
+func external(names []string) []string {
+	var list []string
+	for _, name := range names {
+		list = append(list, "xunguan_"+name)
+	}
+	return list
+}
+
+// topics are the events of all services, present or not.
+func topics() string {
+	var names []string
+	for _, name := range databases() {
+		names = append(names, name+".events")
+	}
+	return strings.Join(names, ",")
+}
+
+// suite is one run: its data, ports and secrets, and which programs the tree has.
+type suite struct {
+	data      stack.Dir
+	root      string // the checkout
+	offset    int
+	secrets   stack.Secrets
+	kid, key  string            // the portal's public key, and its id
+	databases map[string]string // URL by name
+}
+
+func (s *suite) port(n int, what string) stack.Port {
+	return stack.Port{Number: n + s.offset, For: what}
+}
+
+func (s *suite) url(port int) string { return "http://" + s.port(port, "").Addr() }
+
+// has reports whether the tree has the program services/<service>/cmd/<name>.
+func (s *suite) has(service, name string) bool {
+	found, _ := filepath.Glob(filepath.Join(s.root, "services", service, "cmd", name, "*.go"))
+	return len(found) > 0
+}
+
+// present are the services that the tree has.
+func (s *suite) present() []service {
+	var list []service
+	for _, v := range services {
+		if s.has(v.name, v.name) {
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// programs are the packages to build.
+func (s *suite) programs() []string {
+	list := []string{"./scripts/broker"}
+	for _, v := range s.present() {
+		list = append(list, "./services/"+v.name+"/cmd/"+v.name)
+	}
+	for _, name := range []string{"provider", "portal"} {
+		if s.has("portal", name) {
+			list = append(list, "./services/portal/cmd/"+name)
+		}
+	}
+	return list
+}
+
+// ports are those that the suite is about to listen on.
+func (s *suite) ports(ownServer bool) []stack.Port {
+	list := []stack.Port{s.port(brokerPort, "消息代理")}
+	if ownServer {
+		list = append(list, s.port(postgresPort, "PostgreSQL"))
+	}
+	for _, v := range s.present() {
+		list = append(list, s.port(v.port, v.what+"服务 "+v.name))
+	}
+	if s.has("portal", "provider") {
+		list = append(list, s.port(providerPort, "试用登录"))
+	}
+	if s.has("portal", "portal") {
+		list = append(list, s.port(publicPort, "公众门户"), s.port(staffPort, "工作台"))
+	}
+	return list
+}
+
+// peers is where each service is, in the form of --peers.
+func (s *suite) peers() string {
+	var list []string
+	for _, v := range s.present() {
+		list = append(list, v.name+"="+s.port(v.port, "").Addr())
+	}
+	return strings.Join(list, ";")
+}
+
+func (s *suite) broker() stack.Process {
+	return stack.Process{
+		Name: "broker", Path: s.data.At("bin", "broker"), Env: s.env(nil),
+		Args: []string{"--port", fmt.Sprint(brokerPort + s.offset), "--data", s.data.At("broker"), "--topics", topics()},
+	}
+}
+
+func (s *suite) provider() stack.Process {
+	return stack.Process{
+		Name: "provider", Path: s.data.At("bin", "provider"), HTTP: s.url(providerPort),
+		Env: s.env(map[string]string{
+			"PROVIDER_DEV":                "true",
+			"PROVIDER_ADDR":               s.port(providerPort, "").Addr(),
+			"PROVIDER_CLIENT_ID":          "portal",
+			"PROVIDER_CLIENT_SECRET_FILE": s.data.At("keys", "oidc.secret"),
+			"PROVIDER_REDIRECTS":          s.url(publicPort) + "/callback," + s.url(staffPort) + "/callback",
+		}),
+	}
+}
+
+func (s *suite) service(v service) stack.Process {
+	prefix := strings.ToUpper(v.name) + "_"
+	return stack.Process{
+		Name: v.name, Path: s.data.At("bin", v.name), HTTP: s.url(v.port), Database: s.databases[v.name],
+		Env: s.env(map[string]string{
+			prefix + "HTTP_ADDR":     s.port(v.port, "").Addr(),
+			prefix + "DATABASE_URL":  s.databases[v.name],
+			prefix + "KAFKA_BROKERS": s.port(brokerPort, "").Addr(),
+			prefix + "CALLER_KEYS":   s.kid + "=" + s.key,
+			prefix + "PEERS":         s.peers(),
+			prefix + "TRIAL":         "true",
+		}),
+	}
+}
+
+func (s *suite) portal() stack.Process {
+	return stack.Process{
+		Name: "portal", Path: s.data.At("bin", "portal"), HTTP: s.url(publicPort), Database: s.databases["portal"],
+		Env: s.env(map[string]string{
+			"PORTAL_PUBLIC_ADDR":             s.port(publicPort, "").Addr(),
+			"PORTAL_STAFF_ADDR":              s.port(staffPort, "").Addr(),
+			"PORTAL_DATABASE_URL":            s.databases["portal"],
+			"PORTAL_KAFKA_BROKERS":           s.port(brokerPort, "").Addr(),
+			"PORTAL_SIGNING_KEY_FILE":        s.data.At("keys", "portal.pem"),
+			"PORTAL_PEERS":                   s.peers(),
+			"PORTAL_OIDC_ISSUER":             s.url(providerPort) + "/oidc",
+			"PORTAL_OIDC_CLIENT_ID":          "portal",
+			"PORTAL_OIDC_CLIENT_SECRET_FILE": s.data.At("keys", "oidc.secret"),
+			"PORTAL_TRIAL":                   "true",
+		}),
+	}
+}
+
+// env is what a child sees: our environment without what is the administrator's
+// or would turn it aside, where traces go, and own.
+func (s *suite) env(own map[string]string) []string {
+	traces := s.url(staffPort) + "/trial/otlp"
+	var env []string
+	for _, v := range os.Environ() {
+		name, value, _ := strings.Cut(v, "=")
+		switch {
+		case name == "DATABASE_URL", name == "TEST_DATABASE_URL", strings.HasPrefix(name, "PG"):
+		case name == "OTEL_EXPORTER_OTLP_ENDPOINT":
+			if value != "" {
+				traces = value
+			}
+		default:
+			env = append(env, v)
+		}
+	}
+	env = append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+traces)
+	for name, value := range own {
+		env = append(env, name+"="+value)
+	}
+	return env
+}
