@@ -30,10 +30,11 @@ type Supervisor struct {
 	Dir Dir
 	Say func(format string, args ...any) // tells a person one line
 
-	mu     sync.Mutex
-	groups [][]*child
-	starts chan func()
-	failed chan error
+	patience time.Duration // stopCap, but in tests
+	mu       sync.Mutex
+	groups   [][]*child
+	starts   chan func()
+	failed   chan error
 }
 
 // Running is one line of run.json.
@@ -46,7 +47,7 @@ type Running struct {
 
 // NewSupervisor returns a Supervisor that has started nothing.
 func NewSupervisor(d Dir, say func(format string, args ...any)) *Supervisor {
-	s := &Supervisor{Dir: d, Say: say, starts: make(chan func()), failed: make(chan error, 1)}
+	s := &Supervisor{Dir: d, Say: say, patience: stopCap, starts: make(chan func()), failed: make(chan error, 1)}
 	go func() {
 		// Pdeathsig follows the thread that forks. This one is ours for as long
 		// as the Supervisor is in use.
@@ -197,8 +198,8 @@ func (c *child) wait(cmd *exec.Cmd) error {
 	_ = cmd.Process.Signal(c.stopSignal())
 	select {
 	case <-died:
-	case <-time.After(stopCap):
-		c.sup.Say("%s 在 %.0f 秒内没有停下,强制结束;日志:%s", c.Name, stopCap.Seconds(), c.log())
+	case <-time.After(c.sup.patience):
+		c.sup.Say("%s 在 %.0f 秒内没有停下,强制结束;日志:%s", c.Name, c.sup.patience.Seconds(), c.log())
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-died
 	}
