@@ -77,6 +77,9 @@ func (c *Calendar) Due(from Date, amount int, unit Unit) (Due, error) {
 	}
 	switch unit {
 	case WorkingDay:
+		if amount == 0 { // no period ends on a day off
+			return c.rollOn(from), nil
+		}
 		return c.workingDays(from, amount), nil
 	case CalendarDay:
 		return c.rollOn(from.AddDays(amount)), nil

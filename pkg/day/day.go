@@ -121,6 +121,9 @@ func (Date) PrepareJSONSchema(s *jsonschema.Schema) error {
 // ScanDate reads an SQL date; NULL is no date.
 func (d *Date) ScanDate(v pgtype.Date) error {
 	*d = Date{}
+	if v.InfinityModifier != pgtype.Finite {
+		return fmt.Errorf("%s is not a date", v.InfinityModifier)
+	}
 	if v.Valid {
 		*d = Date{v.Time.Year(), v.Time.Month(), v.Time.Day()}
 	}
