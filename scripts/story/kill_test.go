@@ -1,0 +1,117 @@
+package main_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+)
+
+// offset keeps this suite's ports clear of one that make up runs.
+const offset = 20000
+
+// TestStorySurvivesKill plays the story on a suite of its own, once undisturbed
+// and once for each of its processes, which is killed with signal 9 in every step.
+func TestStorySurvivesKill(t *testing.T) {
+	bin, data := t.TempDir(), t.TempDir()
+	for _, name := range []string{"up", "story"} {
+		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(bin, name), "./scripts/"+name)
+		build.Dir = "../.."
+		if out, err := build.CombinedOutput(); err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+	}
+	up(t, filepath.Join(bin, "up"), data)
+	for _, kill := range append([]string{""}, processes(t, data)...) {
+		t.Run("kill="+kill, func(t *testing.T) {
+			story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), "--kill="+kill, "--data="+data,
+				fmt.Sprintf("--public=http://127.0.0.1:%d", 8080+offset), fmt.Sprintf("--staff=http://127.0.0.1:%d", 8081+offset))
+			out, err := story.CombinedOutput()
+			if err != nil {
+				t.Fatalf("%v\n%s", err, out)
+			}
+			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+			t.Log(lines[len(lines)-1])
+			if killed := strings.Count(string(out), "☠"); kill != "" && killed < 4 {
+				t.Errorf("%s was killed %d times, want once in every step", kill, killed)
+			}
+		})
+	}
+}
+
+// up runs the suite until the test ends.
+func up(t *testing.T, bin, data string) {
+	t.Helper()
+	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
+	cmd := exec.CommandContext(ctx, bin)
+	cmd.Dir = "../.."
+	cmd.Env = append(os.Environ(), "XUNGUAN_DATA="+data, fmt.Sprintf("XUNGUAN_PORT_OFFSET=%d", offset), "DATABASE_URL=")
+	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
+	cmd.WaitDelay = time.Minute
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Stderr = cmd.Stdout
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	ready, said := make(chan struct{}), new(strings.Builder)
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		for lines := bufio.NewScanner(out); lines.Scan(); {
+			fmt.Fprintln(said, lines.Text())
+			if strings.HasPrefix(lines.Text(), "READY") {
+				close(ready)
+				_, _ = io.Copy(io.Discard, out)
+			}
+		}
+	}()
+	t.Cleanup(func() {
+		stop()
+		<-ended
+		_ = cmd.Wait() // it was told to end
+	})
+	select {
+	case <-ready:
+	case <-ended:
+		t.Fatalf("make up ended:\n%s", said)
+	case <-time.After(5 * time.Minute):
+		t.Fatal("make up is not ready after 5 minutes")
+	}
+	resp, err := http.Get(fmt.Sprintf("http://127.0.0.1:%d/readyz", 8080+offset)) //nolint:noctx // our own server
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = resp.Body.Close()
+	if resp.StatusCode != http.StatusOK {
+		t.Fatalf("READY, but /readyz says %s", resp.Status)
+	}
+}
+
+// processes are the names of all that make up runs.
+func processes(t *testing.T, data string) (names []string) {
+	t.Helper()
+	b, err := os.ReadFile(filepath.Join(data, "run.json"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []struct{ Name string }
+	if err := json.Unmarshal(b, &all); err != nil {
+		t.Fatal(err)
+	}
+	for _, p := range all {
+		names = append(names, p.Name)
+	}
+	return names
+}
