@@ -1,0 +1,109 @@
+package portal
+
+import (
+	"bytes"
+	"errors"
+	"io"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+
+	"xunguan/pkg/fault"
+)
+
+// maxBody is the most that a request may send, as in package kit.
+const maxBody = 1 << 20
+
+// passed is the headers of a request that reach a service. All others stay here:
+// cookies, and whatever claims to say who or where somebody is.
+var passed = []string{"Accept", "Content-Type", "Idempotency-Key"}
+
+// returned is the headers of an answer that reach the visitor.
+var returned = []string{"Content-Type", "Content-Disposition"}
+
+// gateway passes /api/{service}/v1/... on to the service, and its answer back.
+func (d *door) gateway(w http.ResponseWriter, r *http.Request) {
+	v, err := d.visitor(r)
+	if err == nil {
+		wait, terr := d.buckets.take(v, r)
+		if terr != nil {
+			refuse(w, r, terr, wait)
+			return
+		}
+		err = v.admit(r, r.Header.Get("X-CSRF-Token"))
+	}
+	if err == nil {
+		err = d.pass(w, r, v)
+	}
+	if err == nil {
+		return
+	}
+	if v.stale && errors.Is(err, fault.Unauthentic) {
+		d.setCookie(w, d.cookie(), "", -1)
+		err = fault.Unauthentic.Errorf("登录已过期，请重新登录")
+	}
+	fault.WriteHTTP(r.Context(), err, w)
+}
+
+// pass forwards r for v and writes the answer, unless it returns an error.
+func (d *door) pass(w http.ResponseWriter, r *http.Request, v visitor) error {
+	out, err := d.outgoing(w, r, v)
+	if err != nil {
+		return err
+	}
+	if out.URL.Host == self {
+		d.own.ServeHTTP(w, out)
+		return nil
+	}
+	resp, err := d.Peers.Do(out)
+	if err != nil {
+		return err
+	}
+	defer resp.Body.Close()
+	for _, name := range returned {
+		if value := resp.Header.Get(name); value != "" {
+			w.Header().Set(name, value)
+		}
+	}
+	w.WriteHeader(resp.StatusCode)
+	_, err = io.Copy(w, resp.Body)
+	if err != nil { // the status is out: the visitor sees a broken answer, we say why
+		d.Log.WarnContext(r.Context(), "answer cut short", "service", out.URL.Host, "err", err)
+	}
+	return nil
+}
+
+// outgoing is the request that the service gets.
+func (d *door) outgoing(w http.ResponseWriter, r *http.Request, v visitor) (*http.Request, error) {
+	name := r.PathValue("service")
+	if _, known := reaches[name]; !known && name != self {
+		return nil, fault.NotFound.Errorf("没有名为 %s 的服务", name)
+	}
+	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, r.Method) {
+		return nil, fault.NotAllowed.Errorf("此地址不支持该请求方法")
+	}
+	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, fault.TooLarge.Errorf("请求内容过大，至多 1 MiB")
+	}
+	if err != nil {
+		return nil, fault.Invalid.Wrap(err)
+	}
+	to := url.URL{Scheme: "http", Host: name, RawQuery: r.URL.RawQuery,
+		Path: strings.TrimPrefix(r.URL.Path, "/api/"+name), RawPath: strings.TrimPrefix(r.URL.RawPath, "/api/"+name)}
+	out, err := http.NewRequestWithContext(r.Context(), r.Method, to.String(), bytes.NewReader(body))
+	if err != nil {
+		return nil, fault.Invalid.Wrap(err)
+	}
+	for _, h := range passed {
+		out.Header[h] = r.Header[h]
+	}
+	out.Header.Set("User-Agent", "portal")
+	if v.caller.Subject == "" {
+		return out, nil
+	}
+	text, err := d.Signer.For(v.caller, name)
+	out.Header.Set("Authorization", "Bearer "+text)
+	return out, err
+}

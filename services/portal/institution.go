@@ -1,0 +1,97 @@
+package portal
+
+import (
+	"strings"
+	"time"
+	"unicode"
+
+	"golang.org/x/text/unicode/norm"
+
+	"xunguan/pkg/day"
+)
+
+// Institution is what the public may know of one, and when it last changed here.
+type Institution struct {
+	ID               string    `json:"id"`
+	Name             string    `json:"name"`
+	Jurisdiction     string    `json:"jurisdiction" description:"GB/T 2260 code"`
+	JurisdictionName string    `json:"jurisdiction_name" db:"-"`
+	Address          string    `json:"address"`
+	Category         string    `json:"category"`
+	Item             string    `json:"item"`
+	Kind             string    `json:"kind" description:"subject or non_subject"`
+	Mode             string    `json:"mode" description:"offline or online"`
+	Status           string    `json:"status" description:"ACTIVE, SUSPENDED, REVOKED or CANCELLED"`
+	StatusName       string    `json:"status_name" db:"-"`
+	StatusSince      day.Date  `json:"since,omitzero" description:"the status holds since this day"`
+	LicenceNumber    string    `json:"licence_number"`
+	ValidFrom        day.Date  `json:"valid_from,omitzero"`
+	ValidUntil       day.Date  `json:"valid_until,omitzero" description:"the last day"`
+	IssuedBy         string    `json:"issued_by"`
+	USCC             string    `json:"uscc" db:"uscc" description:"empty until the legal person is registered"`
+	LegalForm        string    `json:"legal_form"`
+	Capacity         int       `json:"capacity" description:"pupils at once"`
+	List             *Listing  `json:"list,omitempty" db:"-" description:"the white or black list entry in force; absent is none"`
+	Object           string    `json:"how_to_object" db:"-"`
+	ChangedAt        time.Time `json:"as_of" description:"when this copy was last brought up to date"`
+}
+
+// Listing is a white or black list entry in force.
+type Listing struct {
+	List      string   `json:"list" description:"WHITE or BLACK"`
+	Since     day.Date `json:"since,omitzero"`
+	Until     day.Date `json:"until,omitzero" description:"the last day"`
+	Basis     string   `json:"basis"`
+	DecidedBy string   `json:"decided_by"`
+	Objection string   `json:"objection" description:"how to object"`
+}
+
+// objection is how to object to an institution's entry when licensing gave no
+// words of its own for it.
+func (i *Institution) objection() string {
+	if i.List != nil && i.List.Objection != "" {
+		return i.List.Objection
+	}
+	office := i.IssuedBy
+	if office == "" {
+		office = "发证机关"
+	}
+	return "对本页登记的内容有异议的，可向" + office + "书面提出并附证据，也可拨打 12345 政务服务便民热线反映。"
+}
+
+// words is what a search looks at, in the form that terms have, each field on
+// a line of its own so that no match runs over its end.
+func (i *Institution) words() string {
+	return normal(strings.Join([]string{i.Name, i.USCC, i.LicenceNumber, i.Address}, "\n"))
+}
+
+// normal makes what looks alike the same: full width is half width, capitals are small.
+func normal(s string) string { return strings.ToLower(norm.NFKC.String(s)) }
+
+// terms is what a query looks for: each word of it.
+func terms(q string) []string {
+	return strings.FieldsFunc(normal(q), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
+}
+
+// What people read instead of a code. A code that is not here is shown as it is.
+var names = map[string]string{
+	"ACTIVE": "正常", "SUSPENDED": "许可证暂扣", "REVOKED": "已吊销或撤销", "CANCELLED": "已注销",
+	"WHITE": "白名单", "BLACK": "黑名单",
+	"culture_arts": "文化艺术", "sport": "体育", "science_technology": "科技", "academic": "学科",
+	"subject": "学科类", "non_subject": "非学科类", "offline": "线下", "online": "线上",
+	"for_profit": "营利性", "non_profit": "非营利性",
+}
+
+func name(code string) string {
+	if n, ok := names[code]; ok {
+		return n
+	}
+	return code
+}
+
+// Statuses that a search may ask for.
+const statuses = "ACTIVE,SUSPENDED,REVOKED,CANCELLED"
+
+// absent is what an empty search says. That a place is not in the directory
+// does not make it illegal, and we do not say so.
+const absent = "未在本市名录中找到，可能未取得许可。请核对名称；如仍有疑问，可拨打 12345 政务服务便民热线，或向所在区（县）教育行政部门反映。"

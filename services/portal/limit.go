@@ -1,0 +1,123 @@
+package portal
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"fmt"
+	"math"
+	"net"
+	"net/http"
+	"sync"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"xunguan/pkg/fault"
+)
+
+// Limits is how much portal takes.
+type Limits struct {
+	Rate  float64 // requests a second of one session, or of one address without one; 0 is no limit
+	Burst int     // requests at once, beyond Rate
+	Busy  int     // requests under way at one listener; 0 is no limit
+}
+
+// forget is how long the key lives under which addresses are counted: nobody
+// can find out later who called.
+const forget = 10 * time.Minute
+
+// buckets counts requests for each visitor, in memory only.
+type buckets struct {
+	limits  Limits
+	machine func() time.Time
+
+	mu      sync.Mutex
+	key     []byte
+	since   time.Time
+	buckets map[string]*rate.Limiter
+}
+
+// take returns nil, or how long the visitor has to wait.
+func (b *buckets) take(v visitor, r *http.Request) (time.Duration, error) {
+	if b.limits.Rate == 0 {
+		return 0, nil
+	}
+	now := b.machine()
+	res := b.bucket(v, r, now).ReserveN(now, 1)
+	wait := res.DelayFrom(now)
+	if wait <= 0 {
+		return 0, nil
+	}
+	res.CancelAt(now)
+	return wait, fault.TooMany.Errorf("请求过于频繁，请 %d 秒后再试", seconds(wait))
+}
+
+func (b *buckets) bucket(v visitor, r *http.Request, now time.Time) *rate.Limiter {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.buckets == nil || now.Sub(b.since) >= forget {
+		b.key, b.since, b.buckets = make([]byte, 32), now, make(map[string]*rate.Limiter)
+		_, _ = rand.Read(b.key) // never fails
+	}
+	name := b.name(v, r)
+	l, ok := b.buckets[name]
+	if !ok {
+		l = rate.NewLimiter(rate.Limit(b.limits.Rate), b.limits.Burst)
+		b.buckets[name] = l
+	}
+	return l
+}
+
+// name is whose bucket it is, under a key that will be forgotten.
+func (b *buckets) name(v visitor, r *http.Request) string {
+	who := "script " + v.caller.Subject
+	switch {
+	case v.session != nil:
+		who = "session " + v.session.id
+	case v.caller.Subject == "":
+		host, _, _ := net.SplitHostPort(r.RemoteAddr)
+		who = "address " + host
+	}
+	mac := hmac.New(sha256.New, b.key)
+	mac.Write([]byte(who))
+	return string(mac.Sum(nil))
+}
+
+func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
+
+// crowded lets at most most requests through at once and refuses the rest.
+func crowded(most int, next http.Handler) http.Handler {
+	if most == 0 {
+		return next
+	}
+	room := make(chan struct{}, most)
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		select {
+		case room <- struct{}{}:
+			defer func() { <-room }()
+			next.ServeHTTP(w, r)
+		default:
+			fault.WriteHTTP(r.Context(), fault.Unavailable.Errorf("当前访问人数过多，请稍后再试"), w)
+		}
+	})
+}
+
+// refuse writes err, and how long to wait if that is known.
+func refuse(w http.ResponseWriter, r *http.Request, err error, wait time.Duration) {
+	if wait > 0 {
+		w = &retryLater{w, fmt.Sprint(seconds(wait))}
+	}
+	fault.WriteHTTP(r.Context(), err, w)
+}
+
+// retryLater replaces the Retry-After that package fault writes.
+type retryLater struct {
+	http.ResponseWriter
+	after string
+}
+
+func (w *retryLater) WriteHeader(status int) {
+	w.Header().Set("Retry-After", w.after)
+	w.ResponseWriter.WriteHeader(status)
+}

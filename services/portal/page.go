@@ -1,0 +1,143 @@
+package portal
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"html/template"
+	"io"
+	"net/http"
+	"net/http/httptest"
+
+	"xunguan/pkg/fault"
+)
+
+// view is what a template gets.
+type view struct {
+	Title   string
+	Staff   bool
+	Trial   bool
+	CanLog  bool // a login is configured
+	Session *Session
+	Here    string // the page's address
+	Done    bool   // an action has just succeeded
+	Problem *fault.Problem
+	Body    any
+}
+
+var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace")
+
+func parsePages(names ...string) map[string]*template.Template {
+	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
+		"date": date, "moment": moment, "yuan": yuan, "name": name, "label": func(key string) string { return fact{Key: key}.Label() },
+	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
+	all := make(map[string]*template.Template)
+	for _, n := range names {
+		all[n] = template.Must(template.Must(layout.Clone()).ParseFS(files, "templates/"+n+".html"))
+	}
+	return all
+}
+
+// page makes a handler of f: its error becomes a page.
+func (d *door) page(f func(http.ResponseWriter, *http.Request) error) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if err := f(w, r); err != nil {
+			d.fail(w, r, err)
+		}
+	})
+}
+
+// fail shows err as a page. Who is not logged in is sent to log in.
+func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
+	d.note(r, err)
+	p := problemOf(err)
+	d.render(w, r, p.Status, "problem", view{Title: "无法完成", Problem: p})
+}
+
+// problemOf is err as the answer of an API would say it.
+func problemOf(err error) *fault.Problem {
+	rec := httptest.NewRecorder()
+	fault.WriteHTTP(context.Background(), err, rec)
+	var p fault.Problem
+	_ = json.Unmarshal(rec.Body.Bytes(), &p) // WriteHTTP wrote it
+	return &p
+}
+
+// render writes the page named name. It is whole before its status is written.
+func (d *door) render(w http.ResponseWriter, r *http.Request, code int, name string, v view) {
+	who, err := d.visitor(r)
+	if err == nil {
+		v.Session = who.session
+	}
+	v.Staff, v.Trial, v.CanLog = d.at == Staff, d.Trial, d.Login != nil
+	if v.Here = r.URL.Path; r.Method == http.MethodGet && r.URL.RawQuery != "" {
+		v.Here += "?" + r.URL.RawQuery
+	}
+	var b bytes.Buffer
+	if err := pages[name].ExecuteTemplate(&b, "layout.html", v); err != nil {
+		d.Log.ErrorContext(r.Context(), "page", "name", name, "err", err)
+		http.Error(w, "系统内部错误", http.StatusInternalServerError)
+		return
+	}
+	w.Header().Set("Content-Type", "text/html; charset=utf-8")
+	w.WriteHeader(code)
+	_, _ = w.Write(b.Bytes())
+}
+
+// member is the session of who asks, or Unauthentic.
+func (d *door) member(r *http.Request) (visitor, error) {
+	v, err := d.visitor(r)
+	if err == nil && v.session == nil {
+		err = fault.Unauthentic.Errorf("请先登录")
+	}
+	return v, err
+}
+
+// ask gets a service's answer for v.
+func (d *door) ask(ctx context.Context, v visitor, service, path string) (fact, error) {
+	raw, err := d.call(ctx, v, http.MethodGet, service, path, "", nil)
+	if err != nil {
+		return fact{}, err
+	}
+	f, err := parseFacts(raw)
+	if err == nil && (f.Leaf || f.List) {
+		err = errNoObject
+	}
+	return f, err
+}
+
+const answerCap = 4 << 20
+
+// call calls a service for v.
+func (d *door) call(ctx context.Context, v visitor, method, service, path, key string, body []byte) ([]byte, error) {
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+service+path, bytes.NewReader(body))
+	if err != nil {
+		return nil, fault.Invalid.Wrap(err)
+	}
+	if v.caller.Subject != "" {
+		text, err := d.Signer.For(v.caller, service)
+		if err != nil {
+			return nil, err
+		}
+		r.Header.Set("Authorization", "Bearer "+text)
+	}
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
+		r.Header.Set("Content-Type", "application/json")
+	}
+	resp, err := d.Peers.Do(r)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerCap+1))
+	if err == nil && len(raw) > answerCap {
+		err = fmt.Errorf("answer of %s %s: more than %d bytes", service, path, answerCap)
+	}
+	return raw, err
+}
+
+// away reports whether err is a service that cannot answer now.
+func away(err error) bool { return errors.Is(err, fault.Unavailable) || errors.Is(err, fault.Internal) }

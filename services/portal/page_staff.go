@@ -1,0 +1,137 @@
+package portal
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"slices"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/fault"
+)
+
+func (d *door) staffPages(mux *http.ServeMux) {
+	mux.Handle("GET /{$}", d.counted(d.page(d.inbox)))
+	mux.Handle("GET /applications", d.counted(d.page(d.applications)))
+	mux.Handle("GET /institutions", d.counted(d.page(d.institutions)))
+	d.casePages(mux, "applications", caseKind{service: "licensing", title: "设立申请"})
+	d.casePages(mux, "flags", caseKind{service: "escrow", title: "预收费预警"})
+	d.casePages(mux, "list-entries", caseKind{service: "licensing", title: "名单"})
+	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", more: map[string]string{"lessons": "课时"}})
+	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
+	if d.Trial {
+		mux.Handle("GET /trial/traces", d.counted(d.page(d.listTraces)))
+		mux.Handle("GET /trial/traces/{id}", d.counted(d.page(d.showTrace)))
+	}
+}
+
+// item is one line of an inbox, as every service writes it.
+type item struct {
+	ID           string   `json:"id"`
+	Kind         string   `json:"kind"`
+	Title        string   `json:"title"`
+	Jurisdiction string   `json:"jurisdiction"`
+	State        string   `json:"state"`
+	Since        string   `json:"since"`
+	Due          day.Date `json:"due"`
+	Provisional  bool     `json:"provisional"`
+	Light        string   `json:"light"`
+	DaysLeft     *int     `json:"days_left"`
+	Href         string   `json:"href"`
+}
+
+// lights is what each light means, in words and as a shape: colour never says
+// anything alone.
+var lights = map[string]struct{ Icon, Word string }{
+	"red": {"■", "紧急"}, "yellow": {"▲", "临期"}, "green": {"●", "正常"},
+}
+
+// Icon is the shape of i's light.
+func (i item) Icon() string { return lights[i.Light].Icon }
+
+// Word is i's light in words.
+func (i item) Word() string { return lights[i.Light].Word }
+
+// Left is how long there is left, in words.
+func (i item) Left() string {
+	switch {
+	case i.DaysLeft == nil:
+		return "无期限"
+	case *i.DaysLeft < 0:
+		return fmt.Sprintf("已超期 %d 天", -*i.DaysLeft)
+	case *i.DaysLeft == 0:
+		return "今天到期"
+	}
+	return fmt.Sprintf("剩 %d 天", *i.DaysLeft)
+}
+
+// inboxView is what waits for who is logged in.
+type inboxView struct {
+	Items []item
+	Count map[string]int // by light
+	Away  []string       // services whose items are missing
+}
+
+// inbox answers GET / of the consoles.
+func (d *door) inbox(w http.ResponseWriter, r *http.Request) error {
+	v, err := d.member(r)
+	if err != nil {
+		d.render(w, r, http.StatusOK, "welcome", view{Title: "工作台"})
+		return nil //nolint:nilerr // the page says that one must log in
+	}
+	in := inboxView{Count: map[string]int{}}
+	for _, service := range []string{"licensing", "escrow"} {
+		items, err := d.inboxOf(r, v, service)
+		switch {
+		case errors.Is(err, fault.Forbidden): // this role has no inbox there
+		case err != nil:
+			d.note(r, err)
+			in.Away = append(in.Away, service)
+		}
+		in.Items = append(in.Items, items...)
+	}
+	slices.SortStableFunc(in.Items, func(a, b item) int {
+		return cmp.Or(cmp.Compare(zero(a.Due), zero(b.Due)), a.Due.Compare(b.Due), cmp.Compare(a.ID, b.ID))
+	})
+	for _, i := range in.Items {
+		in.Count[i.Light]++
+	}
+	d.render(w, r, http.StatusOK, "inbox", view{Title: "待办", Body: in})
+	return nil
+}
+
+// zero puts what has no due date last.
+func zero(d day.Date) int {
+	if d.IsZero() {
+		return 1
+	}
+	return 0
+}
+
+func (d *door) inboxOf(r *http.Request, v visitor, service string) ([]item, error) {
+	raw, err := d.call(r.Context(), v, http.MethodGet, service, "/v1/inbox", "", nil)
+	if err != nil {
+		return nil, err
+	}
+	var in struct {
+		Items []item `json:"items"`
+	}
+	err = json.Unmarshal(raw, &in)
+	for i := range in.Items {
+		in.Items[i].Href = localPath(in.Items[i].Href)
+	}
+	return in.Items, err
+}
+
+// applications answers GET /applications: those that the caller may see.
+func (d *door) applications(w http.ResponseWriter, r *http.Request) error {
+	return d.table(w, r, "licensing", "/v1/applications", tableView{Title: "设立申请", Base: "/applications/", Columns: []string{"name", "state", "jurisdiction", "decide_by"}})
+}
+
+// institutions answers GET /institutions of the consoles: a principal's own, an
+// official's district.
+func (d *door) institutions(w http.ResponseWriter, r *http.Request) error {
+	return d.table(w, r, "licensing", "/v1/institutions", tableView{Title: "机构", Columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}})
+}

@@ -1,0 +1,82 @@
+package portal
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/division"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/pg"
+)
+
+// FindInstitutions is a search of the public directory.
+type FindInstitutions struct {
+	Q            string `query:"q" maxLength:"200" description:"words of the name, USCC, licence number or address; every word must be found"`
+	Jurisdiction string `query:"jurisdiction" pattern:"^[0-9]{6}$" description:"a division and all below it"`
+	Status       string `query:"status" enum:"ACTIVE,SUSPENDED,REVOKED,CANCELLED"`
+	Page         int    `query:"page" minimum:"1" maximum:"100" description:"1 if absent"`
+	Size         int    `query:"size" minimum:"1" maximum:"100" description:"20 if absent"`
+}
+
+// Institutions is one page of what was found.
+type Institutions struct {
+	Items []Institution `json:"items"`
+	Total int           `json:"total"`
+	Page  int           `json:"page"`
+	Size  int           `json:"size"`
+	Hint  string        `json:"hint,omitempty" description:"what to make of an empty result"`
+	AsOf  time.Time     `json:"as_of" description:"when the directory last changed here"`
+}
+
+// FindInstitution asks for one.
+type FindInstitution struct {
+	ID string `path:"id" minLength:"1" maxLength:"64"`
+}
+
+const pageSize = 20
+
+// FindInstitutions searches the directory, by name. It returns Invalid for a
+// division that does not exist.
+func (s *Service) FindInstitutions(ctx context.Context, req FindInstitutions) (Institutions, error) {
+	req.Page = max(req.Page, 1)
+	if req.Size == 0 {
+		req.Size = pageSize
+	}
+	within := ""
+	if req.Jurisdiction != "" {
+		if _, ok := division.Find(req.Jurisdiction); !ok {
+			return Institutions{}, fault.Fields(fault.Field{Pointer: "/query/jurisdiction", Detail: "没有这个行政区划代码"})
+		}
+		within = division.Prefix(req.Jurisdiction)
+	}
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Institutions, error) {
+		found, err := searchInstitutions(ctx, tx, terms(req.Q), within, req.Status, req.Size, (req.Page-1)*req.Size)
+		if err != nil {
+			return Institutions{}, err
+		}
+		found.Page, found.Size = req.Page, req.Size
+		if found.Total == 0 {
+			found.Hint = absent
+		}
+		for i := range found.Items {
+			found.Items[i].describe()
+		}
+		return found, nil
+	})
+}
+
+// FindInstitution returns one, or NotFound.
+func (s *Service) FindInstitution(ctx context.Context, req FindInstitution) (Institution, error) {
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Institution, error) {
+		i, err := findInstitution(ctx, tx, req.ID)
+		i.describe()
+		return i, err
+	})
+}
+
+// describe fills what follows from the rest.
+func (i *Institution) describe() {
+	i.JurisdictionName, i.StatusName, i.Object = division.Name(i.Jurisdiction), name(i.Status), i.objection()
+}
