@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/contrib/instrumentation/net/http/otelhttp"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/clock"
@@ -151,7 +152,7 @@ func (b *Base) Serve() error {
 	if len(b.clockwork.Timers) > 0 {
 		b.Go(b.clockwork.Run)
 	}
-	b.HTTP(b.Config.HTTPAddr, b.API.Handler())
+	b.Listen(b.Config.HTTPAddr, otelhttp.NewHandler(b.API.Handler(), b.Name, otelhttp.WithFilter(b.API.Seen)))
 	return nil
 }
 

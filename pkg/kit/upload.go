@@ -1,0 +1,97 @@
+package kit
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+
+	"github.com/swaggest/openapi-go/openapi31"
+
+	"xunguan/pkg/auth"
+	"xunguan/pkg/fault"
+)
+
+// Upload publishes use at pattern, as Route does, for requests that bring one
+// file as multipart/form-data in the part named file. Req has no JSON fields. The
+// file is streamed: it is never whole in memory, and never on disk. A request of
+// more than limit bytes fails with TooLarge while it is read.
+func Upload[Req, Resp any](a *API, pattern, name string, p auth.Permission, limit int64, use func(context.Context, Req, io.Reader) (Resp, error)) {
+	r := newRoute(pattern, name, p, nil)
+	d, err := a.describe(r, new(Req), new(Resp))
+	if err == nil && d.bodyAt != "" {
+		err = errors.New("a JSON body beside a file")
+	}
+	if err == nil {
+		err = a.takesFile(r)
+	}
+	if err != nil {
+		panic(fmt.Errorf("kit: upload %s: %w", name, err))
+	}
+	a.serve(r, func(ctx context.Context, r any) (any, error) {
+		var req Req
+		hr := r.(*http.Request)
+		if err := d.decode(hr, &req); err != nil {
+			return nil, err
+		}
+		hr.Body = http.MaxBytesReader(nil, hr.Body, limit)
+		file, err := filePart(hr)
+		if err != nil {
+			return nil, tooLarge(err)
+		}
+		resp, err := use(ctx, req, file)
+		if err != nil {
+			return nil, tooLarge(err)
+		}
+		return json.Marshal(resp)
+	})
+}
+
+// filePart is the part named file, of which nothing has been read.
+func filePart(r *http.Request) (*multipart.Part, error) {
+	m, err := r.MultipartReader()
+	if err != nil {
+		return nil, fault.Invalid.Errorf("请以 multipart/form-data 上传文件")
+	}
+	for {
+		part, err := m.NextPart()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil, fault.Fields(fault.Field{Pointer: "/file", Detail: "必填"})
+		case err != nil:
+			return nil, fault.Invalid.Wrap(err)
+		case part.FormName() == "file":
+			return part, nil
+		}
+	}
+}
+
+// tooLarge is err, as TooLarge if it says that the request was.
+func tooLarge(err error) error {
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return fault.TooLarge.Errorf("文件过大，至多 %d MiB", big.Limit>>20)
+	}
+	return err
+}
+
+// takesFile documents r's body.
+func (a *API) takesFile(r RouteInfo) error {
+	path, method := split(r.Pattern)
+	item := a.reflector.Spec.Paths.MapOfPathItemValues[path]
+	op := item.Post
+	if op == nil {
+		return fmt.Errorf("%s: a file comes by POST", method)
+	}
+	body := new(openapi31.RequestBody).WithRequired(true).WithContentItem("multipart/form-data", openapi31.MediaType{
+		Schema: map[string]any{
+			"type": "object", "required": []string{"file"},
+			"properties": map[string]any{"file": map[string]any{"type": "string", "contentMediaType": "application/octet-stream"}},
+		},
+	})
+	op.RequestBody = &openapi31.RequestBodyOrReference{RequestBody: body}
+	a.reflector.Spec.Paths.MapOfPathItemValues[path] = item
+	return nil
+}
