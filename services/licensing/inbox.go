@@ -1,0 +1,120 @@
+package licensing
+
+import (
+	"fmt"
+
+	"xunguan/pkg/auth"
+	"xunguan/pkg/day"
+	"xunguan/pkg/rule"
+)
+
+// Item is one thing that waits for the caller's office.
+type Item struct {
+	ID           string   `json:"id"`
+	Kind         string   `json:"kind" description:"accept resubmit opinion site_check notice decide list_decide list_publish"`
+	Title        string   `json:"title"`
+	Jurisdiction string   `json:"jurisdiction"`
+	State        string   `json:"state"`
+	Since        day.Date `json:"since"`
+	Due          day.Date `json:"due"`
+	Provisional  bool     `json:"provisional"`
+	Light        Light    `json:"light"`
+	DaysLeft     int      `json:"days_left" description:"working days; negative when overdue"`
+	Href         string   `json:"href" description:"page of the staff console"`
+}
+
+var waitingFor = map[string]string{
+	"accept": "待受理", "resubmit": "待补正", "opinion": "待出具行业意见", "site_check": "待现场核查", "notice": "待公示", "decide": "待决定",
+	"list_decide": "待决定列入", "list_publish": "待公布",
+}
+
+// Waiting is what f waits for from c, on today: the name of the step, "" if
+// nothing. officers is the rule of how many must inspect.
+func (f *File) Waiting(c auth.Caller, officers rule.Rule, today day.Date) string {
+	education := c.Agency == educationDept
+	switch f.State {
+	case Submitted:
+		return when(education, "accept")
+	case Returned:
+		return when(c.Subject == f.Principal, "resubmit")
+	case Accepted:
+		return f.waitingReview(c, officers)
+	case PublicNotice:
+		return when(education && today.After(f.NoticeUntil), "decide")
+	case NotAccepted, Granted, Rejected, Withdrawn:
+	}
+	return ""
+}
+
+// waitingReview is Waiting between acceptance and notice: opinion and site check
+// go on side by side, then education announces the grant or refuses.
+func (f *File) waitingReview(c auth.Caller, officers rule.Rule) string {
+	opinion, given := f.Opinion()
+	passed, education := f.Passed()
+	short := passed < int(officers.Int())
+	_, notPassed := f.Inspected(officers)
+	switch {
+	case c.Agency == f.Route() && !given && c.Agency != "":
+		return "opinion"
+	case c.Agency != educationDept:
+		return when((c.Agency == "fire" || c.Agency == f.Route()) && c.Agency != "" && short && !f.signedBy(c.Subject), "site_check")
+	case given && !opinion.Agree:
+		return "decide"
+	case (short || education == 0) && !f.signedBy(c.Subject):
+		return "site_check"
+	}
+	return when(notPassed == nil && f.Agreed() == nil, "notice")
+}
+
+// Waiting is what e waits for from c.
+func (e *ListEntry) Waiting(c auth.Caller, today day.Date) string {
+	switch {
+	case c.Agency != educationDept:
+		return ""
+	case e.State == Proposed:
+		return when(e.MayDecide(c) == nil && e.Heard(today) == nil, "list_decide")
+	case e.State == Approved:
+		return when(c.Jurisdiction == e.OfficePlace, "list_publish")
+	}
+	return ""
+}
+
+func when(yes bool, kind string) string {
+	if yes {
+		return kind
+	}
+	return ""
+}
+
+// item is f in an inbox.
+func (f *File) item(kind string, c *day.Calendar, today day.Date) Item {
+	clock, _ := f.Current()
+	it := Item{
+		ID: f.ID, Kind: kind, Title: fmt.Sprintf("%s：%s（%s · %s）", waitingFor[kind], f.Name, f.Category.Name(), f.Item),
+		Jurisdiction: f.Jurisdiction, State: string(f.State), Since: f.since(), Due: clock.Due, Provisional: clock.Provisional,
+		Href: "/applications/" + f.ID,
+	}
+	it.Light, it.DaysLeft = light(c, today, clock.Due)
+	return it
+}
+
+// since is when a came to where it stands.
+func (a *Application) since() day.Date {
+	switch a.State {
+	case Accepted:
+		return a.AcceptedOn
+	case PublicNotice:
+		return a.NoticeFrom
+	case Submitted, Returned, NotAccepted, Granted, Rejected, Withdrawn:
+	}
+	return a.ReceivedOn
+}
+
+// item is e in an inbox: no law says how soon a list entry is decided.
+func (e *ListEntry) item(kind string) Item {
+	return Item{
+		ID: e.ID, Kind: kind, Title: fmt.Sprintf("%s%s：%s", waitingFor[kind], listNames[e.List], e.Institution),
+		Jurisdiction: e.Jurisdiction, State: string(e.State), Since: e.ProposedOn, Light: Green,
+		Href: "/list-entries/" + e.ID,
+	}
+}
