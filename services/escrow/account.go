@@ -1,0 +1,74 @@
+package escrow
+
+import (
+	"xunguan/pkg/day"
+	"xunguan/pkg/fault"
+)
+
+// supervision is the document that prepayments stand under.
+const supervision = "教监管函〔2021〕2号"
+
+// Institution is what escrow knows of one, from licensing's events.
+type Institution struct {
+	ID           string
+	Name         string
+	Jurisdiction string
+	Kind         string // subject or non_subject
+	Category     string
+	Item         string
+	Status       string // ACTIVE SUSPENDED REVOKED CANCELLED
+	ValidUntil   day.Date
+	Manager      string // account id of who acts for it
+	List         string // WHITE, BLACK or none
+}
+
+const (
+	nonSubject = "non_subject"
+	active     = "ACTIVE"
+)
+
+var statusNames = map[string]string{active: "有效", "SUSPENDED": "暂扣", "REVOKED": "吊销或撤销", "CANCELLED": "注销"}
+
+// licensed returns Refused unless i's licence is in force on today.
+func (i Institution) licensed(today day.Date) error {
+	switch {
+	case i.Status != active:
+		return fault.Refused.Errorf("%s的办学许可证状态为%s，不得收取预收费（依据：%s；民办教育促进法）", i.Name, statusNames[i.Status], supervision)
+	case today.After(i.ValidUntil):
+		return fault.Refused.Errorf("%s的办学许可证已于 %s 到期，不得收取预收费（依据：%s；民办教育促进法）", i.Name, i.ValidUntil, supervision)
+	}
+	return nil
+}
+
+// Account is an institution's supervised account (资金监管专用账户). Each
+// institution has one.
+type Account struct {
+	ID           string
+	Institution  string
+	Jurisdiction string
+	Manager      string
+	Mode         string
+	Bank         string
+	AccountTail  string
+	AgreementNo  string
+	OpenedOn     day.Date
+	ReportedOn   day.Date
+}
+
+// AccountView is an account as people see it.
+type AccountView struct {
+	ID              string   `json:"id"`
+	Institution     string   `json:"institution"`
+	InstitutionName string   `json:"institution_name"`
+	Jurisdiction    string   `json:"jurisdiction"`
+	Mode            string   `json:"mode" description:"custody 银行托管, deposit 风险保证金"`
+	Bank            string   `json:"bank"`
+	AccountTail     string   `json:"account_tail" description:"the last four digits"`
+	AgreementNo     string   `json:"agreement_no"`
+	OpenedOn        day.Date `json:"opened_on"`
+	ReportedOn      day.Date `json:"reported_on"`
+}
+
+func (a Account) view(i Institution) AccountView {
+	return AccountView{a.ID, a.Institution, i.Name, a.Jurisdiction, a.Mode, a.Bank, a.AccountTail, a.AgreementNo, a.OpenedOn, a.ReportedOn}
+}

@@ -1,0 +1,226 @@
+package escrow
+
+import (
+	"fmt"
+	"slices"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/rule"
+)
+
+// The keys of the rules that escrow decides by.
+const (
+	maxLessons   = "fee.max_lessons"
+	maxMonths    = "fee.max_months"
+	nonSubjectTo = "fee.nonsubject_cap"
+	earliest     = "fee.earliest_before_class"
+	flagAnswer   = "flag.answer"
+	autoConfirm  = "escrow.parent_autoconfirm"
+	onSilence    = "escrow.parent_silence"
+	autoAgree    = "escrow.org_refund_autoagree"
+)
+
+var feeRules = []string{maxLessons, maxMonths, nonSubjectTo, earliest}
+
+// Order is what the fee rules see of one paid contract, or of one about to be.
+type Order struct {
+	Contract    string
+	PaidOn      day.Date
+	Lessons     int      // paid ones, neither taught nor given back
+	GiftLessons int      // the same of gifts
+	First       day.Date // of the lessons above
+	Last        day.Date
+	Begun       bool // a lesson was taught
+	Held        Fen
+	Rules       rule.Set // in force on PaidOn (行政处罚法 §37)
+}
+
+func (o Order) left() int { return o.Lessons + o.GiftLessons }
+
+// Finding is one rule's word on one order.
+type Finding struct {
+	Contract    string
+	Rule        rule.Rule
+	Inputs      map[string]any
+	Explanation string // for people; says what would clear it
+}
+
+// Findings applies the fee rules to a basket: its open orders as they were paid,
+// earliest first. A rule on the basket's sum finds the order with which the sum
+// went over, and each after it. kind is the institution's: subject or
+// non_subject.
+func Findings(kind string, orders []Order) []Finding {
+	var all []Finding
+	for i, o := range orders {
+		for _, check := range []func(string, []Order) *Finding{lessonSum, span, moneySum, early} {
+			if f := check(kind, orders[:i+1]); f != nil {
+				f.Contract = o.Contract
+				all = append(all, *f)
+			}
+		}
+	}
+	return all
+}
+
+// lessonSum: at most so many lessons paid ahead, gifts included.
+func lessonSum(_ string, upTo []Order) *Finding {
+	o := upTo[len(upTo)-1]
+	r := o.Rules[maxLessons]
+	var lessons, gifts int
+	var parts []any
+	for _, p := range upTo {
+		if p.left() == 0 {
+			continue
+		}
+		lessons, gifts = lessons+p.Lessons, gifts+p.GiftLessons
+		parts = append(parts, map[string]any{"contract": p.Contract, "lessons": p.Lessons, "gift_lessons": p.GiftLessons})
+	}
+	excess := lessons + gifts - int(r.Int())
+	if o.left() == 0 || excess <= 0 {
+		return nil
+	}
+	return &Finding{Rule: r, Inputs: map[string]any{
+		"contracts": parts, "lessons": lessons, "gift_lessons": gifts, "total": lessons + gifts, "excess": excess, "paid_on": o.PaidOn,
+	}, Explanation: fmt.Sprintf("同一学员同一课程已收费、尚未上课的课时合计 %d 节（正课 %d 节，赠送 %d 节，共 %d 份合同），超过一次性收费上限 %d 课时。再退费或上课 %d 节后，本提示自动解除。",
+		lessons+gifts, lessons, gifts, len(parts), r.Int(), excess)}
+}
+
+// span: the lessons paid ahead end at most so many months after they begin.
+func span(_ string, upTo []Order) *Finding {
+	o := upTo[len(upTo)-1]
+	r := o.Rules[maxMonths]
+	if o.left() == 0 {
+		return nil
+	}
+	latest := o.First.AddMonths(int(r.Int()))
+	if !o.Last.After(latest) {
+		return nil
+	}
+	return &Finding{Rule: r, Inputs: map[string]any{
+		"first_lesson": o.First, "last_lesson": o.Last, "latest_allowed": latest, "days_over": latest.DaysUntil(o.Last), "paid_on": o.PaidOn,
+	}, Explanation: fmt.Sprintf("尚未上课的课时从 %s 排到 %s，时间跨度超过 %d 个月（最晚应到 %s）。退掉 %s 之后的课时后，本提示自动解除。",
+		o.First, o.Last, r.Int(), latest, latest)}
+}
+
+// moneySum: a non-subject institution holds at most so much of one pupil's course.
+func moneySum(kind string, upTo []Order) *Finding {
+	o := upTo[len(upTo)-1]
+	r := o.Rules[nonSubjectTo]
+	if kind != nonSubject || o.Held == 0 {
+		return nil
+	}
+	var held Fen
+	var parts []any
+	for _, p := range upTo {
+		if p.Held > 0 {
+			held += p.Held
+			parts = append(parts, map[string]any{"contract": p.Contract, "held_fen": p.Held})
+		}
+	}
+	excess := held - Fen(r.Int())
+	if excess <= 0 {
+		return nil
+	}
+	return &Finding{Rule: r, Inputs: map[string]any{
+		"contracts": parts, "held_fen": held, "excess_fen": excess, "kind": kind, "paid_on": o.PaidOn,
+	}, Explanation: fmt.Sprintf("非学科类机构对同一学员同一课程预收、尚未消课的费用合计 %s（共 %d 份合同），超过上限 %s。再退费或消课 %s 后，本提示自动解除。",
+		held.Yuan(), len(parts), Fen(r.Int()).Yuan(), excess.Yuan())}
+}
+
+// early: not paid earlier than so many months before the class begins.
+func early(_ string, upTo []Order) *Finding {
+	o := upTo[len(upTo)-1]
+	r := o.Rules[earliest]
+	if o.Begun || o.left() == 0 {
+		return nil
+	}
+	from := o.First.AddMonths(-int(r.Int()))
+	if !o.PaidOn.Before(from) {
+		return nil
+	}
+	return &Finding{Rule: r, Inputs: map[string]any{
+		"paid_on": o.PaidOn, "first_lesson": o.First, "earliest_payment": from, "days_early": o.PaidOn.DaysUntil(from),
+	}, Explanation: fmt.Sprintf("首课为 %s，不得早于开课前 %d 个月收费（最早 %s），付款日为 %s。开课或全部退费后，本提示自动解除。",
+		o.First, r.Int(), from, o.PaidOn)}
+}
+
+// The states of a flag.
+const (
+	flagOpen    = "OPEN"
+	flagCleared = "CLEARED"
+)
+
+var flagStates = map[string]string{flagOpen: "待处理", flagCleared: "已解除"}
+
+// Flag is a finding that was raised, with all that it rests on.
+type Flag struct {
+	ID            string
+	InstitutionID string
+	ContractID    string
+	Jurisdiction  string
+	Manager       string
+	Parent        string
+	State         string
+	RuleKey       string
+	Ground        fault.Ground
+	Explanation   string
+	RaisedOn      day.Date
+	Due           day.Date
+	Provisional   bool
+	ClearedOn     day.Date
+	ClearedBy     string // the fact
+}
+
+// settle compares what was found with what was flagged: findings that are new,
+// and open flags that nothing bears out any more.
+func settle(found []Finding, open []Flag) (raise []Finding, clear []Flag) {
+	same := func(f Finding) func(Flag) bool {
+		return func(o Flag) bool { return o.ContractID == f.Contract && o.RuleKey == f.Rule.Key }
+	}
+	for _, f := range found {
+		if !slices.ContainsFunc(open, same(f)) {
+			raise = append(raise, f)
+		}
+	}
+	for _, o := range open {
+		if !slices.ContainsFunc(found, func(f Finding) bool { return same(f)(o) }) {
+			clear = append(clear, o)
+		}
+	}
+	return raise, clear
+}
+
+// Warning is a flag that paying would raise.
+type Warning struct {
+	Key         string       `json:"key"`
+	Explanation string       `json:"explanation"`
+	Rule        fault.Ground `json:"rule"`
+}
+
+func (f Finding) warning() Warning {
+	return Warning{f.Rule.Key, f.Explanation, f.Rule.Ground(f.Inputs)}
+}
+
+// FlagView is a flag as people see it.
+type FlagView struct {
+	ID          string       `json:"id"`
+	Contract    string       `json:"contract"`
+	Institution string       `json:"institution"`
+	State       string       `json:"state"`
+	StateText   string       `json:"state_text"`
+	Explanation string       `json:"explanation"`
+	Rule        fault.Ground `json:"rule"`
+	RaisedOn    day.Date     `json:"raised_on"`
+	Due         day.Date     `json:"due" description:"the examiner answers by this day"`
+	Provisional bool         `json:"provisional"`
+	ClearedOn   day.Date     `json:"cleared_on,omitzero"`
+	ClearedBy   string       `json:"cleared_by,omitempty" description:"the fact that cleared it"`
+}
+
+func (f Flag) view() FlagView {
+	return FlagView{
+		ID: f.ID, Contract: f.ContractID, Institution: f.InstitutionID, State: f.State, StateText: flagStates[f.State], Explanation: f.Explanation,
+		Rule: f.Ground, RaisedOn: f.RaisedOn, Due: f.Due, Provisional: f.Provisional, ClearedOn: f.ClearedOn, ClearedBy: f.ClearedBy,
+	}
+}

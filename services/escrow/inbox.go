@@ -1,0 +1,99 @@
+package escrow
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/auth"
+	"xunguan/pkg/day"
+	"xunguan/pkg/pg"
+	"xunguan/pkg/rule"
+)
+
+// Item is one thing that waits for the caller, in the shape of every service's inbox.
+type Item struct {
+	ID           string   `json:"id"`
+	Kind         string   `json:"kind" description:"flag, lesson, contract, refund or dispute"`
+	Title        string   `json:"title"`
+	Jurisdiction string   `json:"jurisdiction"`
+	State        string   `json:"state"`
+	Since        day.Date `json:"since"`
+	Due          day.Date `json:"due,omitzero"`
+	Provisional  bool     `json:"provisional"`
+	Light        string   `json:"light" enum:"green,yellow,red"`
+	DaysLeft     *int     `json:"days_left,omitempty" description:"working days until due; negative is overdue"`
+	Href         string   `json:"href"`
+}
+
+// Inbox is what waits for the caller, the most urgent first.
+type Inbox struct {
+	Items []Item `json:"items"`
+}
+
+// shine sets i's light: red on the last day and after it, yellow in the two
+// working days before.
+func (i *Item) shine(today day.Date, c *day.Calendar) {
+	i.Light = "green"
+	if i.Due.IsZero() {
+		return
+	}
+	left := c.WorkingDaysBetween(today, i.Due)
+	i.DaysLeft = &left
+	switch {
+	case left <= 0:
+		i.Light = "red"
+	case left <= 2:
+		i.Light = "yellow"
+	}
+}
+
+// FindInbox asks for the caller's inbox.
+type FindInbox struct{}
+
+// Inbox returns an examiner's open flags; a parent's lessons to confirm and
+// contracts to sign or pay; a principal's refunds to answer and disputes.
+func (s *Service) Inbox(ctx context.Context, _ FindInbox) (Inbox, error) {
+	by := auth.From(ctx)
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Inbox, error) {
+		calendar, err := rule.Calendar(ctx, tx)
+		if err != nil {
+			return Inbox{}, err
+		}
+		rows, err := waiting(ctx, tx, by)
+		if err != nil {
+			return Inbox{}, err
+		}
+		return Inbox{views(rows, func(r waitingRow) Item {
+			i := r.item()
+			i.shine(s.today(), calendar)
+			return i
+		})}, nil
+	})
+}
+
+func waiting(ctx context.Context, tx pgx.Tx, by auth.Caller) ([]waitingRow, error) {
+	if by.Agency != "" {
+		return waitingForOfficial(ctx, tx, scopeOf(by))
+	}
+	return waitingForParty(ctx, tx, by.Subject)
+}
+
+func (r waitingRow) item() Item {
+	titles := map[string]string{
+		"flag":     fmt.Sprintf("%s · %s：%s", r.Institution, r.Course, r.Words),
+		"lesson":   fmt.Sprintf("%s · %s 第 %d 课时待确认", r.Institution, r.Course, r.N),
+		"contract": fmt.Sprintf("%s · %s %s", r.Institution, r.Course, contractStates[r.State]),
+		"refund":   fmt.Sprintf("%s 退费申请 %s 待答复", r.Course, r.Fen.Yuan()),
+		"dispute":  fmt.Sprintf("%s 第 %d 课时有异议，%s 暂不拨付", r.Course, r.N, r.Fen.Yuan()),
+	}
+	href := "/contracts/" + r.Contract
+	if r.Kind == "flag" {
+		href = "/flags/" + r.ID
+	}
+	return Item{
+		ID: r.ID, Kind: r.Kind, Title: titles[r.Kind], Jurisdiction: r.Jurisdiction, State: r.State, Since: r.Since, Due: r.Due,
+		Provisional: r.Provisional, Href: href,
+	}
+}

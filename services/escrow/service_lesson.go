@@ -1,0 +1,294 @@
+package escrow
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/auth"
+	"xunguan/pkg/day"
+	"xunguan/pkg/due"
+	"xunguan/pkg/event"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/flow"
+	"xunguan/pkg/once"
+	"xunguan/pkg/pg"
+	"xunguan/pkg/rule"
+)
+
+// LessonOf names a lesson by its address.
+type LessonOf struct {
+	Contract string `path:"id" maxLength:"64"`
+	N        int    `path:"n" minimum:"1" maximum:"2000" description:"its place in the schedule"`
+}
+
+// TeachLesson is the institution's word that a lesson was given.
+type TeachLesson struct {
+	once.Key
+	LessonOf
+	TaughtOn day.Date `json:"taught_on,omitzero" description:"today if absent; lessons may be given out of order"`
+}
+
+// TeachLesson asks the parent to confirm, by a day that the rulebook gives.
+func (s *Service) TeachLesson(ctx context.Context, req TeachLesson) (LessonView, error) {
+	return once.Do(ctx, s.DB, req, s.onLesson(ctx, req.LessonOf, "taught", func(tx pgx.Tx, b basket, l *Lesson) error {
+		on := req.TaughtOn
+		if on.IsZero() {
+			on = s.today()
+		}
+		if err := l.teach(on, s.today()); err != nil {
+			return err
+		}
+		words, err := s.askToConfirm(ctx, tx, b.own, l)
+		if err != nil {
+			return err
+		}
+		if err := s.saveStep(ctx, tx, b.own, *l, "taught", words); err != nil {
+			return err
+		}
+		return s.review(ctx, tx, b, fmt.Sprintf("第 %d 课时已上课", l.N))
+	}))
+}
+
+// askToConfirm sets the last day for the parent's answer, if silence means
+// anything in c's jurisdiction, and returns it in words.
+func (s *Service) askToConfirm(ctx context.Context, tx pgx.Tx, c *Contract, l *Lesson) (string, error) {
+	rules, err := rule.InForce(ctx, tx, c.Jurisdiction, s.today(), autoConfirm, onSilence)
+	if err != nil {
+		return "", err
+	}
+	l.ConfirmBy, l.Provisional = day.Date{}, false
+	if !silenceConfirms(rules) {
+		return fmt.Sprintf("第 %d 课时已于 %s 授课，待家长确认（当地规定：未经家长确认不拨付）", l.N, l.TaughtOn), nil
+	}
+	last, err := rule.Due(ctx, tx, rules[autoConfirm], s.today())
+	l.ConfirmBy, l.Provisional = last.On, last.Provisional
+	return fmt.Sprintf("第 %d 课时已于 %s 授课，请家长在 %s 前确认", l.N, l.TaughtOn, last.On), err
+}
+
+// silenceConfirms reports whether a lesson confirms itself when nobody answers.
+func silenceConfirms(rules rule.Set) bool {
+	return rules[onSilence].Text() == "confirms" && string(rules[autoConfirm].Value) != "null"
+}
+
+// ConfirmLesson is a parent's word that a lesson was given.
+type ConfirmLesson struct {
+	once.Key
+	LessonOf
+}
+
+// ConfirmLesson releases the lesson's fee to the institution. A lesson that was
+// confirmed before, under any key, gets the same answer and no second release.
+func (s *Service) ConfirmLesson(ctx context.Context, req ConfirmLesson) (LessonView, error) {
+	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (LessonView, error) {
+		by := auth.From(ctx)
+		b, l, err := lockLesson(ctx, tx, req.Contract, req.N)
+		if err != nil {
+			return LessonView{}, err
+		}
+		if l.State != confirmed || by.Subject != b.own.Parent {
+			if err := b.own.party(by); err != nil {
+				return LessonView{}, err
+			}
+			step, err := lessonFlow.Step(l.State, "confirm", by)
+			if err != nil {
+				return LessonView{}, err
+			}
+			l.State = step.To
+			words := fmt.Sprintf("第 %d 课时已确认，拨付 %s", l.N, l.Fee.Yuan())
+			if err := s.confirm(ctx, tx, b, &l, entry{s.Now(), byParent, by.Subject, "confirm", words}); err != nil {
+				return LessonView{}, err
+			}
+		}
+		return s.lesson(b.own, l, by), nil
+	})
+}
+
+// confirm releases the fee of l, whose state says confirmed.
+func (s *Service) confirm(ctx context.Context, tx pgx.Tx, b basket, l *Lesson, e entry) error {
+	c := b.own
+	l.ConfirmedOn, l.Reason = s.today(), ""
+	if err := c.release(l.Fee); err != nil {
+		return err
+	}
+	if err := saveConfirmed(ctx, tx, c, *l, e); err != nil {
+		return err
+	}
+	if err := event.Append(ctx, tx, Topic, c.ID, lessonConfirmed(c, *l)); err != nil {
+		return err
+	}
+	if l.Fee > 0 {
+		if err := event.Append(ctx, tx, Topic, c.ID, fundsReleased(c, *l)); err != nil {
+			return err
+		}
+	}
+	return s.review(ctx, tx, b, fmt.Sprintf("第 %d 课时已确认并拨付 %s", l.N, l.Fee.Yuan()))
+}
+
+// DisputeLesson is a parent's word that a lesson was not given as agreed.
+type DisputeLesson struct {
+	once.Key
+	LessonOf
+	Reason string `json:"reason" minLength:"1" maxLength:"200" description:"seen by the two parties"`
+}
+
+// DisputeLesson holds that lesson's money, and no other, until the institution
+// withdraws or the parent confirms.
+func (s *Service) DisputeLesson(ctx context.Context, req DisputeLesson) (LessonView, error) {
+	return once.Do(ctx, s.DB, req, s.onLesson(ctx, req.LessonOf, "dispute", func(tx pgx.Tx, b basket, l *Lesson) error {
+		l.Reason, l.ConfirmBy, l.Provisional = req.Reason, day.Date{}, false
+		words := fmt.Sprintf("家长对第 %d 课时提出异议，该课时费用 %s 暂不拨付", l.N, l.Fee.Yuan())
+		if err := s.saveStep(ctx, tx, b.own, *l, "dispute", words); err != nil {
+			return err
+		}
+		return event.Append(ctx, tx, Topic, b.own.ID, lessonDisputed(b.own, *l))
+	}))
+}
+
+// WithdrawLesson takes back the institution's word that a lesson was given.
+type WithdrawLesson struct {
+	once.Key
+	LessonOf
+	Reason string `json:"reason" minLength:"1" maxLength:"200" description:"seen by the two parties"`
+}
+
+// WithdrawLesson puts a disputed lesson back on the schedule.
+func (s *Service) WithdrawLesson(ctx context.Context, req WithdrawLesson) (LessonView, error) {
+	return once.Do(ctx, s.DB, req, s.onLesson(ctx, req.LessonOf, "withdraw", func(tx pgx.Tx, b basket, l *Lesson) error {
+		l.TaughtOn, l.AskedOn, l.Reason = day.Date{}, day.Date{}, req.Reason
+		if err := s.saveStep(ctx, tx, b.own, *l, "withdraw", fmt.Sprintf("机构撤回第 %d 课时的授课登记", l.N)); err != nil {
+			return err
+		}
+		return s.judge(ctx, tx, b, fmt.Sprintf("第 %d 课时重新排课", l.N)) // there is more ahead again
+	}))
+}
+
+// onLesson is the transaction that takes a lesson one step by act, which saves it.
+func (s *Service) onLesson(ctx context.Context, at LessonOf, action string, act func(pgx.Tx, basket, *Lesson) error) func(pgx.Tx) (LessonView, error) {
+	return func(tx pgx.Tx) (LessonView, error) {
+		by := auth.From(ctx)
+		b, l, err := lockLesson(ctx, tx, at.Contract, at.N)
+		if err != nil {
+			return LessonView{}, err
+		}
+		if err := b.own.party(by); err != nil {
+			return LessonView{}, err
+		}
+		if b.own.State != paid {
+			return LessonView{}, fault.Conflict.Errorf("合同%s，不能办理课时", contractStates[b.own.State])
+		}
+		step, err := lessonFlow.Step(l.State, action, by)
+		if err != nil {
+			return LessonView{}, err
+		}
+		l.State = step.To
+		if err := act(tx, b, &l); err != nil {
+			return LessonView{}, err
+		}
+		return s.lesson(b.own, l, by), nil
+	}
+}
+
+func (s *Service) saveStep(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson, action, words string) error {
+	if err := saveLesson(ctx, tx, c, l); err != nil {
+		return err
+	}
+	by := auth.From(ctx)
+	return s.note(ctx, tx, c, c.actor(by), by.Subject, action, words)
+}
+
+// lesson is l as by sees it.
+func (s *Service) lesson(c *Contract, l Lesson, by auth.Caller) LessonView {
+	v := l.view(c.ID)
+	if c.sightOf(by).party {
+		v.Reason = l.Reason
+	}
+	if c.State == paid {
+		v.Actions = withFields(lessonFlow.Actions(l.State, "/v1/contracts/"+c.ID+"/lessons/"+strconv.Itoa(l.N), by))
+	}
+	return v
+}
+
+// ListLessons asks for a contract's schedule.
+type ListLessons struct {
+	Contract string `path:"id" maxLength:"64"`
+	Page     int    `query:"page" minimum:"1" maximum:"100"`
+}
+
+// Lessons is a page of a schedule.
+type Lessons struct {
+	Items []LessonView `json:"items"`
+	Page  int          `json:"page"`
+	More  bool         `json:"more"`
+}
+
+// ListLessons returns the schedule of a contract in the caller's scope.
+func (s *Service) ListLessons(ctx context.Context, req ListLessons) (Lessons, error) {
+	by, page := auth.From(ctx), max(req.Page, 1)
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Lessons, error) {
+		row, err := findContract(ctx, tx, req.Contract)
+		if err != nil {
+			return Lessons{}, err
+		}
+		all, err := pageLessons(ctx, tx, &row.Contract, page)
+		if err != nil {
+			return Lessons{}, err
+		}
+		all, more := cut(all)
+		return Lessons{views(all, func(l Lesson) LessonView { return s.lesson(&row.Contract, l, by) }), page, more}, nil
+	})
+}
+
+// Timers are the periods that end by themselves.
+func (s *Service) Timers() []due.Timer {
+	return []due.Timer{
+		{Name: "lesson.silence", Apply: s.confirmBySilence, Next: func(ctx context.Context, tx pgx.Tx, today day.Date) (string, error) {
+			contract, n, err := nextSilent(ctx, tx, today)
+			return fmt.Sprintf("%s/%d", contract, n), err
+		}},
+		{Name: "refund.silence", Apply: s.agreeBySilence, Next: nextUnanswered},
+	}
+}
+
+// confirmBySilence confirms the lesson id, contract/n, that nobody answered for.
+// Whoever answered between Next and the lock was in time.
+func (s *Service) confirmBySilence(ctx context.Context, tx pgx.Tx, id string) error {
+	contract, n, _ := strings.Cut(id, "/")
+	at, err := strconv.Atoi(n)
+	if err != nil {
+		return err
+	}
+	b, l, err := lockLesson(ctx, tx, contract, at)
+	if err != nil || l.State != taught || l.ConfirmBy.IsZero() || !s.today().After(l.ConfirmBy) {
+		return err
+	}
+	rules, err := rule.InForce(ctx, tx, b.own.Jurisdiction, l.AskedOn, autoConfirm)
+	if err != nil {
+		return err
+	}
+	if l.State, err = bySystemStep(lessonFlow, l.State, "confirm_by_silence"); err != nil {
+		return err
+	}
+	l.BySilence = true
+	words := fmt.Sprintf("%s自动确认第 %d 课时，拨付 %s", silent("家长", rules[autoConfirm]), l.N, l.Fee.Yuan())
+	return s.confirm(ctx, tx, b, &l, entry{s.Now(), bySystem, "", "confirm_by_silence", words})
+}
+
+// silent is in words why nobody's word counts as a yes.
+func silent(who string, r rule.Rule) string {
+	unit := map[string]string{"working_day": "个工作日", "calendar_day": "日"}[r.Unit]
+	return fmt.Sprintf("系统：%s %d %s未答复，依 %s（第 %d 版，%s）", who, r.Int(), unit, r.Key, r.Version, r.Source)
+}
+
+// bySystemStep takes a step that no person may take.
+func bySystemStep(m flow.Machine, state, action string) (string, error) {
+	for _, s := range m.Steps {
+		if s.From == state && s.Action == action && len(s.Roles) == 0 {
+			return s.To, nil
+		}
+	}
+	return "", fault.Conflict.Errorf("%s当前状态为 %s，不能进行 %s", m.Name, state, action)
+}

@@ -1,0 +1,79 @@
+package escrow
+
+import (
+	"context"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/pg"
+)
+
+const flagColumns = `f.id, f.institution_id, f.contract_id, f.jurisdiction, f.manager, f.parent, f.state, f.rule_key, f.ground, f.explanation,
+	f.raised_on, f.due, f.provisional, f.cleared_on, f.cleared_by`
+
+func findFlag(ctx context.Context, tx pgx.Tx, id string) (Flag, error) {
+	return pg.One[Flag](ctx, tx, "提示", `SELECT `+flagColumns+` FROM flags f WHERE id = $1`, id)
+}
+
+func listFlags(ctx context.Context, tx pgx.Tx, s scope, state string, page int) ([]Flag, error) {
+	return list[Flag](ctx, tx, `SELECT `+flagColumns+` FROM flags f
+		WHERE ($1 = '' OR f.parent = $1 OR f.manager = $1) AND starts_with(f.jurisdiction, $2) AND ($3 = '' OR f.state = $3)
+		ORDER BY f.due, f.id LIMIT $4 OFFSET $5`, s.person, s.division, state, pageSize+1, (page-1)*pageSize)
+}
+
+func flagsOf(ctx context.Context, tx pgx.Tx, c *Contract) ([]Flag, error) {
+	return list[Flag](ctx, tx, `SELECT `+flagColumns+` FROM flags f WHERE institution_id = $1 AND contract_id = $2 ORDER BY id`, c.InstitutionID, c.ID)
+}
+
+// openFlags returns the open flags of c's whole basket.
+func openFlags(ctx context.Context, tx pgx.Tx, c *Contract) ([]Flag, error) {
+	return list[Flag](ctx, tx, `SELECT `+flagColumns+` FROM flags f JOIN contracts c ON c.institution_id = f.institution_id AND c.id = f.contract_id
+		WHERE f.institution_id = $1 AND c.basket = $2 AND f.state = 'OPEN' ORDER BY f.id`, c.InstitutionID, c.Basket)
+}
+
+func insertFlag(ctx context.Context, tx pgx.Tx, f Flag) error {
+	_, err := tx.Exec(ctx, `
+		INSERT INTO flags (institution_id, contract_id, id, jurisdiction, manager, parent, state, rule_key, ground, explanation, raised_on, due, provisional)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)`,
+		f.InstitutionID, f.ContractID, f.ID, f.Jurisdiction, f.Manager, f.Parent, f.State, f.RuleKey, f.Ground, f.Explanation, f.RaisedOn, f.Due, f.Provisional)
+	return err
+}
+
+func saveCleared(ctx context.Context, tx pgx.Tx, f Flag) error {
+	return one(ctx, tx, `UPDATE flags SET state = $4, cleared_on = $5, cleared_by = $6 WHERE institution_id = $1 AND contract_id = $2 AND id = $3`,
+		f.InstitutionID, f.ContractID, f.ID, f.State, f.ClearedOn, f.ClearedBy)
+}
+
+// saveWatched notes on every contract of c's basket whether a flag is open in it.
+func saveWatched(ctx context.Context, tx pgx.Tx, c *Contract, watched bool) error {
+	_, err := tx.Exec(ctx, `UPDATE contracts SET watched = $3 WHERE institution_id = $1 AND basket = $2 AND watched <> $3`, c.InstitutionID, c.Basket, watched)
+	return err
+}
+
+// orderRow is an Order as SQL counts it.
+type orderRow struct {
+	Contract             string
+	PaidAt               *time.Time
+	Lessons, GiftLessons int
+	First, Last          day.Date
+	Begun                bool
+	Held                 Fen
+}
+
+// listOrders returns the paid, unfinished orders of c's basket as they were
+// paid; c itself last if it is not paid.
+func listOrders(ctx context.Context, tx pgx.Tx, c *Contract) ([]orderRow, error) {
+	return list[orderRow](ctx, tx, `
+		SELECT c.id AS contract, c.paid_at,
+			count(*) FILTER (WHERE ahead AND NOT l.gift) AS lessons, count(*) FILTER (WHERE ahead AND l.gift) AS gift_lessons,
+			min(l.on_date) FILTER (WHERE ahead) AS first, max(l.on_date) FILTER (WHERE ahead) AS last,
+			bool_or(l.state IN ('TAUGHT', 'CONFIRMED', 'DISPUTED')) AS begun,
+			CASE WHEN c.paid_at IS NULL THEN c.price ELSE c.paid - c.released - c.refunded END AS held
+		FROM contracts c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id,
+			LATERAL (SELECT l.state IN ('SCHEDULED', 'REFUNDING') AS ahead) a
+		WHERE c.institution_id = $1 AND c.basket = $2 AND (c.state = 'PAID' OR c.id = $3)
+		GROUP BY c.institution_id, c.id
+		ORDER BY c.paid_at NULLS LAST, c.id`, c.InstitutionID, c.Basket, c.ID)
+}

@@ -1,0 +1,51 @@
+package escrow
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/day"
+)
+
+// waitingRow is one line of an inbox as SQL finds it.
+type waitingRow struct {
+	ID, Kind, Contract, Institution, Course, Jurisdiction, State string
+	N                                                            int
+	Fen                                                          Fen
+	Words                                                        string // what a flag explains
+	Since, Due                                                   day.Date
+	Provisional                                                  bool
+}
+
+// inboxSize is how much an inbox shows.
+const inboxSize = 200
+
+func waitingForOfficial(ctx context.Context, tx pgx.Tx, s scope) ([]waitingRow, error) {
+	return list[waitingRow](ctx, tx, `
+		SELECT f.id, 'flag' AS kind, f.contract_id AS contract, i.name AS institution, c.course, f.jurisdiction, f.state, 0 AS n, 0::bigint AS fen,
+			f.explanation AS words, f.raised_on AS since, f.due, f.provisional
+		FROM flags f JOIN contracts c ON c.institution_id = f.institution_id AND c.id = f.contract_id JOIN institutions i ON i.id = f.institution_id
+		WHERE f.state = 'OPEN' AND starts_with(f.jurisdiction, $1) ORDER BY f.due, f.id LIMIT $2`, s.division, inboxSize)
+}
+
+func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRow, error) {
+	return list[waitingRow](ctx, tx, `
+		WITH mine AS (SELECT c.*, i.name FROM contracts c JOIN institutions i ON i.id = c.institution_id
+			WHERE (c.parent = $1 OR c.manager = $1) AND c.state IN ('OFFERED', 'SIGNED', 'PAID'))
+		SELECT contract || '/' || n AS id, kind, contract, name AS institution, course, jurisdiction, state, n, fen, '' AS words, since, due, provisional
+		FROM (
+			SELECT 'lesson' AS kind, c.id AS contract, c.name, c.course, c.jurisdiction, l.state, l.n, l.fee AS fen, l.asked_on AS since, l.confirm_by AS due, l.provisional
+			FROM mine c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id WHERE c.parent = $1 AND l.state = 'TAUGHT'
+			UNION ALL
+			SELECT 'dispute', c.id, c.name, c.course, c.jurisdiction, l.state, l.n, l.fee, l.asked_on, NULL, false
+			FROM mine c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id WHERE c.manager = $1 AND l.state = 'DISPUTED'
+			UNION ALL
+			SELECT 'contract', c.id, c.name, c.course, c.jurisdiction, c.state, 0, c.price, c.offered_on, NULL, false
+			FROM mine c WHERE c.parent = $1 AND c.state IN ('OFFERED', 'SIGNED')
+		) waiting
+		UNION ALL
+		SELECT r.id, 'refund', c.id, c.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.answer_by, r.provisional
+		FROM mine c JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.manager = $1 AND r.state = 'REQUESTED'
+		ORDER BY due NULLS LAST, id LIMIT $2`, person, inboxSize)
+}

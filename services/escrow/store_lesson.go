@@ -1,0 +1,74 @@
+package escrow
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/fault"
+)
+
+const lessonColumns = `l.n, l.gift, l.on_date, l.fee, l.state, l.taught_on, l.asked_on, l.confirm_by, l.provisional, l.by_silence, l.confirmed_on, l.reason, l.refund`
+
+// lockLesson locks a contract's basket and reads one lesson, in one round trip.
+func lockLesson(ctx context.Context, tx pgx.Tx, contract string, n int) (b basket, l Lesson, err error) {
+	var batch pgx.Batch
+	batch.Queue(lockSQL, contract).Query(func(rows pgx.Rows) (err error) {
+		b, err = collectBasket(rows, contract)
+		return err
+	})
+	batch.Queue(`SELECT `+lessonColumns+` FROM lessons l
+		WHERE institution_id = (SELECT institution_id FROM contracts WHERE id = $1) AND contract_id = $1 AND n = $2`, contract, n).
+		Query(func(rows pgx.Rows) error {
+			found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Lesson])
+			if err == nil && len(found) == 0 {
+				err = fault.NotFound.Errorf("课时不存在")
+			}
+			if err == nil {
+				l = found[0]
+			}
+			return err
+		})
+	return b, l, tx.SendBatch(ctx, &batch).Close()
+}
+
+func listLessons(ctx context.Context, tx pgx.Tx, c *Contract) ([]Lesson, error) {
+	return list[Lesson](ctx, tx, `SELECT `+lessonColumns+` FROM lessons l WHERE institution_id = $1 AND contract_id = $2 ORDER BY n`, c.InstitutionID, c.ID)
+}
+
+func pageLessons(ctx context.Context, tx pgx.Tx, c *Contract, page int) ([]Lesson, error) {
+	return list[Lesson](ctx, tx, `SELECT `+lessonColumns+` FROM lessons l WHERE institution_id = $1 AND contract_id = $2
+		ORDER BY n LIMIT $3 OFFSET $4`, c.InstitutionID, c.ID, pageSize+1, (page-1)*pageSize)
+}
+
+const updateLesson = `UPDATE lessons SET state = $4, taught_on = $5, asked_on = $6, confirm_by = $7, provisional = $8, by_silence = $9, confirmed_on = $10, reason = $11
+	WHERE institution_id = $1 AND contract_id = $2 AND n = $3`
+
+func (l Lesson) row(c *Contract) []any {
+	return []any{c.InstitutionID, c.ID, l.N, l.State, l.TaughtOn, l.AskedOn, l.ConfirmBy, l.Provisional, l.BySilence, l.ConfirmedOn, l.Reason}
+}
+
+func saveLesson(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
+	return one(ctx, tx, updateLesson, l.row(c)...)
+}
+
+// saveConfirmed writes all that a confirmation changes, in one round trip.
+func saveConfirmed(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson, e entry) error {
+	var batch pgx.Batch
+	batch.Queue(updateLesson, l.row(c)...)
+	batch.Queue(updateContract, c.row()...)
+	if l.Fee > 0 {
+		batch.Queue(`INSERT INTO releases (institution_id, contract_id, n, amount, at) VALUES ($1, $2, $3, $4, $5)`, c.InstitutionID, c.ID, l.N, l.Fee, e.at)
+	}
+	batch.Queue(insertEntry, c.InstitutionID, c.ID, e.at, e.by, e.account, e.action, e.summary)
+	return tx.SendBatch(ctx, &batch).Close()
+}
+
+// nextSilent finds a lesson whose last day to answer has passed. It locks
+// nothing: the contract is locked first, and then the lesson looked at again.
+func nextSilent(ctx context.Context, tx pgx.Tx, today day.Date) (contract string, n int, err error) {
+	err = tx.QueryRow(ctx, `SELECT contract_id, n FROM lessons WHERE state = 'TAUGHT' AND confirm_by < $1 ORDER BY confirm_by, contract_id, n LIMIT 1`, today).
+		Scan(&contract, &n)
+	return contract, n, none(err)
+}

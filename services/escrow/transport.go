@@ -1,0 +1,56 @@
+package escrow
+
+import (
+	"xunguan/pkg/auth"
+	"xunguan/pkg/kit"
+)
+
+// What escrow lets callers do.
+var (
+	ReportAccounts  = auth.Permit("escrow:account:report")
+	ReadAccounts    = auth.Permit("escrow:account:read")
+	OfferContracts  = auth.Permit("escrow:contract:offer")
+	SignContracts   = auth.Permit("escrow:contract:sign")
+	PayContracts    = auth.Permit("escrow:contract:pay")
+	CancelContracts = auth.Permit("escrow:contract:cancel")
+	ReadContracts   = auth.Permit("escrow:contract:read")
+	TeachLessons    = auth.Permit("escrow:lesson:teach")
+	ConfirmLessons  = auth.Permit("escrow:lesson:confirm")
+	DisputeLessons  = auth.Permit("escrow:lesson:dispute")
+	AskRefunds      = auth.Permit("escrow:refund:ask")
+	AgreeRefunds    = auth.Permit("escrow:refund:agree")
+	ReadFlags       = auth.Permit("escrow:flag:read")
+	ReadInbox       = auth.Permit("escrow:inbox:read")
+)
+
+// Grants says which role may do what. Whose contract it is, is asked besides.
+var Grants = auth.Roles(map[string][]auth.Permission{
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadInbox},
+	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmLessons, DisputeLessons, AskRefunds, ReadFlags, ReadInbox},
+	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadInbox},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadInbox},
+})
+
+// Routes publishes s on api.
+func (s *Service) Routes(api *kit.API) {
+	kit.Route(api, "POST /v1/accounts", "ReportAccount", ReportAccounts, s.ReportAccount)
+	kit.Route(api, "GET /v1/accounts/{institution}", "FindAccount", ReadAccounts, s.FindAccount)
+	kit.Route(api, "POST /v1/contracts", "OfferContract", OfferContracts, s.OfferContract)
+	kit.Route(api, "GET /v1/contracts", "ListContracts", ReadContracts, s.ListContracts)
+	kit.Route(api, "GET /v1/contracts/{id}", "FindContract", ReadContracts, s.FindContract)
+	kit.Route(api, "POST /v1/contracts/{id}/sign", "SignContract", SignContracts, s.SignContract)
+	kit.Route(api, "POST /v1/contracts/{id}/pay", "PayContract", PayContracts, s.PayContract)
+	kit.Route(api, "POST /v1/contracts/{id}/cancel", "CancelContract", CancelContracts, s.CancelContract)
+	kit.Route(api, "GET /v1/contracts/{id}/lessons", "ListLessons", ReadContracts, s.ListLessons)
+	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/taught", "TeachLesson", TeachLessons, s.TeachLesson)
+	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/confirm", "ConfirmLesson", ConfirmLessons, s.ConfirmLesson)
+	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/dispute", "DisputeLesson", DisputeLessons, s.DisputeLesson)
+	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/withdraw", "WithdrawLesson", TeachLessons, s.WithdrawLesson)
+	kit.Route(api, "POST /v1/contracts/{id}/refunds", "RequestRefund", AskRefunds, s.RequestRefund)
+	kit.Route(api, "GET /v1/refunds/{id}", "FindRefund", ReadContracts, s.FindRefund)
+	kit.Route(api, "POST /v1/refunds/{id}/agree", "AgreeRefund", AgreeRefunds, s.AgreeRefund)
+	kit.Route(api, "GET /v1/flags", "ListFlags", ReadFlags, s.ListFlags)
+	kit.Route(api, "GET /v1/flags/{id}", "FindFlag", ReadFlags, s.FindFlag)
+	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
+	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary)
+}
