@@ -113,20 +113,26 @@ func TestSeedIsIdempotent(t *testing.T) {
 	}
 }
 
-// TestSeedLeavesWhatWasEnacted: a start must not undo what an office decided.
+// TestSeedLeavesWhatWasEnacted: a start must not undo what an office decided,
+// neither after the seed nor before a seed that is new to this database.
 func TestSeedLeavesWhatWasEnacted(t *testing.T) {
 	t.Parallel()
-	s := newService(t)
 	zhejiang := auth.With(t.Context(), auth.Caller{Subject: "z", Jurisdiction: "330000"})
-	if _, err := s.EnactRule(zhejiang, enact("escrow.parent_autoconfirm", "330000", "2026-03-02", "9")); err != nil {
-		t.Fatal(err)
-	}
-	was := tables(t, s)
-	if err := s.Seed(t.Context()); err != nil || tables(t, s) != was {
-		t.Errorf("%v, want %v; %v", tables(t, s), was, err)
-	}
-	if got := inForce(t, s, "330106", "2026-03-02", "escrow.parent_autoconfirm"); got != "9 330000 v2" {
-		t.Errorf("in force: %s", got)
+	fresh := &rulebook.Service{DB: pgtest.New(t, rulebook.Migrations()), Now: newService(t).Now}
+	for want, s := range map[string]*rulebook.Service{"9 330000 v2": newService(t), "9 330000 v1": fresh} {
+		if _, err := s.EnactRule(zhejiang, enact("escrow.parent_autoconfirm", "330000", "2026-03-02", "9")); err != nil {
+			t.Fatal(err)
+		}
+		if err := s.Seed(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		if got := inForce(t, s, "330106", "2026-03-02", "escrow.parent_autoconfirm"); got != want {
+			t.Errorf("in force: %s, want %s", got, want)
+		}
+		was := tables(t, s)
+		if err := s.Seed(t.Context()); err != nil || tables(t, s) != was {
+			t.Errorf("%v, want %v; %v", tables(t, s), was, err)
+		}
 	}
 }
 
