@@ -1,11 +1,13 @@
 # Xunguan 训管通. `make help` lists the commands.
-# 端口整体挪动:XUNGUAN_PORT_OFFSET=1000 make up   数据另放:XUNGUAN_DATA=/path make up
+# 端口整体挪动：XUNGUAN_PORT_OFFSET=1000 make up   数据另放：XUNGUAN_DATA=/path make up
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help up reset story test e2e real chaos bench check generate fmt lint tidy fuzz tools
 
 DATA := $(or $(XUNGUAN_DATA),.xunguan)
 TOOL := go tool -modfile=scripts/tools.mod
+# Not `go run`: it passes no SIGTERM on, and no exit status.
+UP := @mkdir -p $(DATA)/bin && go build -buildvcs=false -o $(DATA)/bin/up ./scripts/up && exec $(DATA)/bin/up
 GOTEST ?= go test -race -shuffle=on
 FUZZTIME ?= 20s
 
@@ -15,32 +17,32 @@ help: ## 列出命令
 tools:
 	@sh scripts/up/tools.sh
 
-up: tools ## 启动整套系统(含演示数据),Ctrl-C 停止
-	@mkdir -p $(DATA)/bin && go build -buildvcs=false -o $(DATA)/bin/up ./scripts/up && exec $(DATA)/bin/up
+up: tools ## 启动整套系统（含演示数据），Ctrl-C 停止
+	$(UP)
 
-reset: tools ## 清除演示数据(先停掉 make up)
-	@go run -buildvcs=false ./scripts/up reset
+reset: tools ## 清除演示数据（先停掉 make up）
+	$(UP) reset
 
 story: tools ## 对正在运行的系统演一遍业务故事
 	@go run -buildvcs=false ./scripts/story
 
-test: tools ## 全部测试(自带一次性的 PostgreSQL 与消息代理)
-	@mkdir -p $(DATA)/bin && go build -buildvcs=false -o $(DATA)/bin/up ./scripts/up && exec $(DATA)/bin/up test-db -- $(GOTEST) ./...
+test: tools ## 全部测试（自带一次性的 PostgreSQL 与消息代理）
+	$(UP) test-db -- $(GOTEST) ./...
 
 e2e: ## 浏览器里的端到端测试
-	@echo "make e2e 随页面那一期提供,现在还没有" >&2; exit 1
+	@echo "make e2e 随页面那一期提供，现在还没有" >&2; exit 1
 
 real: ## 在真实的 Kafka、Consul、PostgreSQL 上测试
-	@echo "make real 随部署那一期提供,现在还没有" >&2; exit 1
+	@echo "make real 随部署那一期提供，现在还没有" >&2; exit 1
 
 chaos: ## 反复杀进程、断网、满盘
-	@echo "make chaos 随可靠性那一期提供,现在还没有" >&2; exit 1
+	@echo "make chaos 随可靠性那一期提供，现在还没有" >&2; exit 1
 
-bench: tools ## 量一量:每秒课消、事件时延、启动时间、内存
+bench: tools ## 量一量：每秒课消、事件时延、启动时间、内存
 	@go run -buildvcs=false ./scripts/bench
 
-check: generate ## 提交前:生成物无差异、静态检查、测试
-	@git diff --exit-code || { echo "✗ 生成物与源文件不一致:请提交上面的差异" >&2; exit 1; }
+check: generate ## 提交前：生成物无差异、静态检查、测试
+	@git diff --exit-code || { echo "✗ 生成物与源文件不一致：请提交上面的差异" >&2; exit 1; }
 	@$(MAKE) --no-print-directory lint test
 
 generate: tools ## 由 proto 生成代码
@@ -49,14 +51,14 @@ generate: tools ## 由 proto 生成代码
 fmt: tools ## 统一格式
 	@$(TOOL) golangci-lint fmt ./...
 
-lint: tools ## 静态检查(Go 与 proto)
+lint: tools ## 静态检查（Go 与 proto）
 	@cd proto && go tool -modfile=../scripts/tools.mod buf lint
 	@$(TOOL) golangci-lint run ./...
 
 tidy: tools ## 整理 go.mod
 	@go mod tidy
 
-fuzz: tools ## 每个模糊测试跑 FUZZTIME(默认 20s)
+fuzz: tools ## 每个模糊测试跑 FUZZTIME（默认 20s）
 	@grep -rl --include='*_test.go' '^func Fuzz' pkg services scripts | while read -r file; do \
 		for name in $$(sed -n 's/^func \(Fuzz[A-Za-z0-9_]*\).*/\1/p' $$file); do \
 			echo "$$file $$name"; go test -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) ./$$(dirname $$file) || exit 1; \

@@ -37,7 +37,7 @@ func unprivileged() (*Account, error) {
 			return &Account{name, uint32(uid), uint32(gid)}, nil
 		}
 	}
-	return nil, fmt.Errorf("PostgreSQL 不能以 root 运行,而本机没有 postgres 或 nobody 账户:请执行 useradd --system postgres,或换普通用户运行")
+	return nil, fmt.Errorf("PostgreSQL 不能以 root 运行，而本机没有 postgres 或 nobody 账户：请执行 useradd --system postgres，或换普通用户运行")
 }
 
 func (a *Account) credential() *syscall.Credential {
@@ -90,21 +90,21 @@ func Place(store Dir) (Dir, error) {
 
 func (a *Account) place(store Dir) (Dir, error) {
 	if err := os.MkdirAll(string(store), 0o755); err != nil { //nolint:gosec // the account passes through it
-		return "", fmt.Errorf("不能建立数据目录:%w", err)
+		return "", fmt.Errorf("不能建立数据目录：%w", err)
 	}
 	if a.enters(string(store)) {
 		return store, nil
 	}
 	dir := elsewhere(store)
 	if err := os.Mkdir(string(dir), 0o755); err != nil && !errors.Is(err, fs.ErrExist) { //nolint:gosec // as above
-		return "", fmt.Errorf("不能建立数据目录:%w", err)
+		return "", fmt.Errorf("不能建立数据目录：%w", err)
 	}
 	info, err := os.Lstat(string(dir)) // anybody may make a link or a folder in /var/tmp before us
 	if err != nil {
 		return "", err
 	}
 	if st, ok := info.Sys().(*syscall.Stat_t); !ok || !info.IsDir() || int(st.Uid) != os.Geteuid() {
-		return "", fmt.Errorf("%s 不是我们自己的目录:请删除它,或用 XUNGUAN_DATA 另选数据目录", dir)
+		return "", fmt.Errorf("%s 不是我们自己的目录：请删除它，或用 XUNGUAN_DATA 另选数据目录", dir)
 	}
 	return dir, nil
 }

@@ -58,7 +58,7 @@ func (c Cluster) Init(ctx context.Context, args ...string) error {
 		return err
 	}
 	if err := c.Account.folder(making); err != nil {
-		return fmt.Errorf("不能建立数据库目录:%w", err)
+		return fmt.Errorf("不能建立数据库目录：%w", err)
 	}
 	password := making + ".password"
 	defer os.Remove(password) //nolint:errcheck // it is about to be of no use
@@ -74,7 +74,7 @@ func (c Cluster) Init(ctx context.Context, args ...string) error {
 	var said bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &said, &said
 	if err := cmd.Run(); err != nil {
-		return fmt.Errorf("initdb 失败(%w):%s", err, lastLine(said.String()))
+		return fmt.Errorf("initdb 失败（%w）：%s", err, lastLine(said.String()))
 	}
 	return os.Rename(making, c.Data)
 }
@@ -127,7 +127,7 @@ func WaitFor(ctx context.Context, url string) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("PostgreSQL 没有应答:%w", err)
+			return fmt.Errorf("PostgreSQL 没有应答：%w", err)
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

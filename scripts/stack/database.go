@@ -23,7 +23,7 @@ func Provision(ctx context.Context, admin, owner string, databases ...Database) 
 	defer conn.Close(ctx) //nolint:errcheck // nothing is under way
 	for _, d := range databases {
 		if err := d.provision(ctx, conn, owner); err != nil {
-			return fmt.Errorf("数据库 %s:%w", d.Name, err)
+			return fmt.Errorf("数据库 %s：%w", d.Name, err)
 		}
 	}
 	return nil
@@ -70,7 +70,7 @@ func (d Database) owned(ctx context.Context, conn *pgx.Conn, owner string) (bool
 	case comment == owner, comment == "" && role == d.Name:
 		return true, nil
 	}
-	return false, fmt.Errorf("已经存在,属于 %q 而不是本套件 %q:请换一个 PostgreSQL,或自行删除它", comment, owner)
+	return false, fmt.Errorf("已经存在，属于 %q 而不是本套件 %q：请换一个 PostgreSQL，或自行删除它", comment, owner)
 }
 
 // role makes the database's role or renews its password, as the server holds
@@ -110,10 +110,10 @@ func (d Database) check(ctx context.Context, conn *pgx.Conn) error {
 	}
 	utf8 := func(s string) bool { return s == "C.UTF-8" || s == "C.utf8" }
 	if !utf8(collate) || !utf8(ctype) || encoding != "UTF8" {
-		return fmt.Errorf("排序规则是 %s/%s、编码是 %s,需要 C.UTF-8 与 UTF8", collate, ctype, encoding)
+		return fmt.Errorf("排序规则是 %s/%s、编码是 %s，需要 C.UTF-8 与 UTF8", collate, ctype, encoding)
 	}
 	if mighty {
-		return fmt.Errorf("角色 %s 权力过大(超级用户、绕过行级安全、建库或建角色):请收回", d.Name)
+		return fmt.Errorf("角色 %s 权力过大（超级用户、绕过行级安全、建库或建角色）：请收回", d.Name)
 	}
 	return nil
 }
@@ -128,7 +128,7 @@ func Drop(ctx context.Context, admin, owner string, names ...string) error {
 	for _, name := range names {
 		made, err := Database{Name: name}.owned(ctx, conn, owner)
 		if err != nil {
-			return fmt.Errorf("数据库 %s:%w", name, err)
+			return fmt.Errorf("数据库 %s：%w", name, err)
 		}
 		if !made {
 			continue
@@ -136,7 +136,7 @@ func Drop(ctx context.Context, admin, owner string, names ...string) error {
 		id := pgx.Identifier{name}.Sanitize()
 		for _, sql := range []string{"DROP DATABASE " + id + " WITH (FORCE)", "DROP ROLE " + id} {
 			if _, err := conn.Exec(ctx, sql); err != nil {
-				return fmt.Errorf("数据库 %s:%w", name, err)
+				return fmt.Errorf("数据库 %s：%w", name, err)
 			}
 		}
 	}

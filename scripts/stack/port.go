@@ -47,13 +47,13 @@ func (p Port) free() error {
 		return lis.Close()
 	}
 	if !errors.Is(err, syscall.EADDRINUSE) {
-		return fmt.Errorf("端口 %d(%s)不能使用:%w", p.Number, p.For, err)
+		return fmt.Errorf("端口 %d（%s）不能使用：%w", p.Number, p.For, err)
 	}
 	who := "另一个进程"
 	if pid, name, ok := holder(p.Number); ok {
 		who = fmt.Sprintf("进程 %d(%s)", pid, name)
 	}
-	return fmt.Errorf("端口 %d(%s)已被%s占用:请先停掉它,或让所有端口一起挪开,例如 XUNGUAN_PORT_OFFSET=1000 make up", p.Number, p.For, who)
+	return fmt.Errorf("端口 %d（%s）已被%s占用：请先停掉它，或让所有端口一起挪开，例如 XUNGUAN_PORT_OFFSET=1000 make up", p.Number, p.For, who)
 }
 
 // Listens returns when somebody listens on the port, or ctx ends.
@@ -66,7 +66,7 @@ func (p Port) Listens(ctx context.Context) error {
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("端口 %d 上没有应答:%w", p.Number, context.Cause(ctx))
+			return fmt.Errorf("端口 %d 上没有应答：%w", p.Number, context.Cause(ctx))
 		case <-time.After(20 * time.Millisecond):
 		}
 	}

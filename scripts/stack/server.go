@@ -35,7 +35,7 @@ func FindServer(ctx context.Context, store Dir, major int, say func(string, ...a
 	if where != "" && where != "npm" {
 		s, err := server(ctx, where, account)
 		if err != nil {
-			return s, fmt.Errorf("XUNGUAN_POSTGRES=%s 不能使用:%w", where, err)
+			return s, fmt.Errorf("XUNGUAN_POSTGRES=%s 不能使用：%w", where, err)
 		}
 		return s, s.fits(major)
 	}
@@ -106,7 +106,7 @@ func server(ctx context.Context, bin string, account *Account) (Server, error) {
 	}
 	s.Major = number(string(out))
 	if s.Major < oldest {
-		return s, fmt.Errorf("%s 是 PostgreSQL %d,需要 %d 以上", bin, s.Major, oldest)
+		return s, fmt.Errorf("%s 是 PostgreSQL %d，需要 %d 以上", bin, s.Major, oldest)
 	}
 	return s, nil
 }
@@ -116,5 +116,5 @@ func (s Server) fits(major int) error {
 	if major == 0 || major == s.Major {
 		return nil
 	}
-	return fmt.Errorf("现有数据由 PostgreSQL %d 建立,而找到的是 %d:请装回 PostgreSQL %d,或用 make reset 清除数据", major, s.Major, major)
+	return fmt.Errorf("现有数据由 PostgreSQL %d 建立，而找到的是 %d：请装回 PostgreSQL %d，或用 make reset 清除数据", major, s.Major, major)
 }

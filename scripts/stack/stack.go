@@ -33,16 +33,16 @@ func (d Dir) At(elem ...string) string {
 // error says who has it.
 func (d Dir) Lock() (release func(), err error) {
 	if err := os.MkdirAll(string(d), 0o755); err != nil { //nolint:gosec // PostgreSQL's account passes through it
-		return nil, fmt.Errorf("不能建立数据目录:%w", err)
+		return nil, fmt.Errorf("不能建立数据目录：%w", err)
 	}
 	f, err := os.OpenFile(d.At("lock"), os.O_RDWR|os.O_CREATE, 0o600)
 	if err != nil {
-		return nil, fmt.Errorf("不能写数据目录:%w", err)
+		return nil, fmt.Errorf("不能写数据目录：%w", err)
 	}
 	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor is small
 		held, _ := os.ReadFile(f.Name())
 		_ = f.Close()
-		return nil, fmt.Errorf("%s 正被另一个 make up 使用(进程 %s):请先停掉它(在它的终端按 Ctrl-C),或用 XUNGUAN_DATA 另选数据目录", d, strings.TrimSpace(string(held)))
+		return nil, fmt.Errorf("%s 正被另一个 make up 使用（进程 %s）：请先停掉它（在它的终端按 Ctrl-C），或用 XUNGUAN_DATA 另选数据目录", d, strings.TrimSpace(string(held)))
 	}
 	if err := f.Truncate(0); err == nil {
 		_, _ = fmt.Fprintln(f, os.Getpid())
@@ -54,10 +54,10 @@ func (d Dir) Lock() (release func(), err error) {
 func (d Dir) Room(need uint64) error {
 	free, err := free(string(d))
 	if err != nil {
-		return fmt.Errorf("不能读取 %s 的磁盘余量:%w", d, err)
+		return fmt.Errorf("不能读取 %s 的磁盘余量：%w", d, err)
 	}
 	if free < need {
-		return fmt.Errorf("磁盘空间不足:%s 所在磁盘只剩 %d MiB,至少需要 %d MiB:请先清理,或用 XUNGUAN_DATA 另选数据目录", d, free>>20, need>>20)
+		return fmt.Errorf("磁盘空间不足：%s 所在磁盘只剩 %d MiB，至少需要 %d MiB：请先清理，或用 XUNGUAN_DATA 另选数据目录", d, free>>20, need>>20)
 	}
 	return nil
 }
@@ -89,7 +89,7 @@ func (d Dir) Secrets(databases ...string) (Secrets, error) {
 		err = nil
 	}
 	if err != nil {
-		return s, fmt.Errorf("不能读取 %s(可用 make reset 清除后重来):%w", d.At("secrets.json"), err)
+		return s, fmt.Errorf("不能读取 %s（可用 make reset 清除后重来）：%w", d.At("secrets.json"), err)
 	}
 	missing := fill(&s.Suite)
 	missing = fill(&s.Postgres) || missing

@@ -82,7 +82,7 @@ func (s *Supervisor) Start(processes ...Process) error {
 			for _, never := range group[i:] {
 				close(never.done)
 			}
-			return fmt.Errorf("%s 无法启动:%w", c.Name, err)
+			return fmt.Errorf("%s 无法启动：%w", c.Name, err)
 		}
 		go c.keep(cmd)
 	}
@@ -169,7 +169,7 @@ func (c *child) keep(cmd *exec.Cmd) {
 			return
 		}
 		pause := min(firstPause<<(2*(len(deaths)-1)), longestWait)
-		c.sup.Say("%s 退出(%v),%.1f 秒后重启;日志:%s", c.Name, why, pause.Seconds(), c.log())
+		c.sup.Say("%s 退出（%v），%.1f 秒后重启；日志：%s", c.Name, why, pause.Seconds(), c.log())
 		select {
 		case <-c.stop:
 			return
@@ -199,7 +199,7 @@ func (c *child) wait(cmd *exec.Cmd) error {
 	select {
 	case <-died:
 	case <-time.After(c.sup.patience):
-		c.sup.Say("%s 在 %.0f 秒内没有停下,强制结束;日志:%s", c.Name, c.sup.patience.Seconds(), c.log())
+		c.sup.Say("%s 在 %.0f 秒内没有停下，强制结束；日志：%s", c.Name, c.sup.patience.Seconds(), c.log())
 		_ = syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL)
 		<-died
 	}
@@ -208,7 +208,7 @@ func (c *child) wait(cmd *exec.Cmd) error {
 
 // giveUp reports that the process is not started again.
 func (c *child) giveUp(why error) {
-	err := fmt.Errorf("%s 在 %.0f 秒内退出了 %d 次(最后一次:%w),不再重启;日志:%s", c.Name, deathsIn.Seconds(), deathsMax, why, c.log())
+	err := fmt.Errorf("%s 在 %.0f 秒内退出了 %d 次（最后一次：%w），不再重启；日志：%s", c.Name, deathsIn.Seconds(), deathsMax, why, c.log())
 	select {
 	case c.sup.failed <- err:
 	default: // another was first, and ends all

@@ -127,7 +127,7 @@ func TestRestart(t *testing.T) {
 		within(t, 2*time.Second, fmt.Sprintf("start %d after a kill -9", i+2), func() bool { return running(t, sup.Dir)[0].PID != old })
 		serving(t, sup, "escrow", i+2)
 	}
-	if !strings.Contains(said(), "escrow 退出(signal: killed)") {
+	if !strings.Contains(said(), "escrow 退出（signal: killed）") {
 		t.Errorf("said %q", said())
 	}
 	if info, err := os.Stat(sup.Dir.At("run.json")); err != nil || info.Mode().Perm() != 0o600 {

@@ -73,7 +73,7 @@ func (s Server) temporary(ctx context.Context, dir Dir, sup *Supervisor) (string
 	ctx, cancel := context.WithTimeout(ctx, startCap)
 	defer cancel()
 	if err := WaitFor(ctx, c.URL()); err != nil {
-		return "", errors.Join(err, errors.New("日志最后一行:"+tail(dir.At("log", "postgresql.log"))))
+		return "", errors.Join(err, errors.New("日志最后一行："+tail(dir.At("log", "postgresql.log"))))
 	}
 	d := Database{"xunguan_test", strings.ToLower(rand.Text())}
 	if err := Provision(ctx, c.URL(), "xunguan test", d); err != nil {

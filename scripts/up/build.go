@@ -25,12 +25,12 @@ func (s *suite) build(ctx context.Context) error {
 	}
 	began := time.Now()
 	if err := cmd.Start(); err != nil {
-		return fmt.Errorf("不能运行 go:请安装 Go 1.26 以上(https://go.dev/dl/):%w", err)
+		return fmt.Errorf("不能运行 go：请安装 Go 1.26 以上（https://go.dev/dl/）：%w", err)
 	}
 	var modules atomic.Int64
 	done := make(chan struct{})
 	go beat(done, func() {
-		say("编译中…已用 %.0f 秒,下载了 %d 个模块", time.Since(began).Seconds(), modules.Load())
+		say("编译中…已用 %.0f 秒，下载了 %d 个模块", time.Since(began).Seconds(), modules.Load())
 	})
 	complaint := read(out, &modules)
 	err = cmd.Wait()
@@ -39,9 +39,9 @@ func (s *suite) build(ctx context.Context) error {
 		return context.Cause(ctx)
 	}
 	if err != nil {
-		return errors.Join(fmt.Errorf("编译失败(%w)", err), errors.New(complaint))
+		return errors.Join(fmt.Errorf("编译失败（%w）", err), errors.New(complaint))
 	}
-	say("编译完成,用时 %.1f 秒", time.Since(began).Seconds())
+	say("编译完成，用时 %.1f 秒", time.Since(began).Seconds())
 	return nil
 }
 

@@ -142,7 +142,7 @@ func (ResetCmd) Run(cli *CLI) error {
 		}
 	}
 	if err := data.Clear(); err != nil {
-		return fmt.Errorf("不能清除 %s:%w", data, err)
+		return fmt.Errorf("不能清除 %s：%w", data, err)
 	}
 	fmt.Println("已清除", data, "的数据")
 	return nil
@@ -172,7 +172,7 @@ func (t TestDBCmd) Run(cli *CLI) error {
 	defer end()
 	code, err := stack.Command(ctx, append(os.Environ(), "TEST_DATABASE_URL="+url), command...)
 	if err != nil {
-		return fmt.Errorf("%s 无法运行:%w", command[0], err)
+		return fmt.Errorf("%s 无法运行：%w", command[0], err)
 	}
 	if code != 0 {
 		return exitCode(code)

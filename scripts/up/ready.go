@@ -25,12 +25,12 @@ func (s *suite) ready(ctx context.Context) error {
 			return nil
 		}
 		if since := time.Since(at); waiting != said && since > time.Second || since > 15*time.Second {
-			say("等待:%s", waiting)
+			say("等待：%s", waiting)
 			said, at = waiting, time.Now()
 		}
 		select {
 		case <-ctx.Done():
-			return fmt.Errorf("%w(在等:%s);日志在 %s", context.Cause(ctx), waiting, s.data.At("log"))
+			return fmt.Errorf("%w（在等：%s）；日志在 %s", context.Cause(ctx), waiting, s.data.At("log"))
 		case <-time.After(200 * time.Millisecond):
 		}
 	}
@@ -65,7 +65,7 @@ func lacking(ctx context.Context, name, url string) string {
 	}
 	resp, err := http.DefaultClient.Do(req)
 	if err != nil {
-		return name + "(未应答)"
+		return name + "（未应答）"
 	}
 	defer resp.Body.Close() //nolint:errcheck // only read
 	if resp.StatusCode == http.StatusOK {

@@ -14,20 +14,20 @@ func (s *suite) table(w io.Writer, took time.Duration) {
 	row := func(a, b, c string) { rows = append(rows, [3]string{a, b, c}) }
 	if s.has("portal", "portal") {
 		head("地址", "")
-		row("公众门户", s.url(publicPort), "查机构、看公示;家长登录")
+		row("公众门户", s.url(publicPort), "查机构、看公示；家长登录")
 		row("工作台与机构端", s.url(staffPort), "审批、执法、机构")
 		row("接口文档", s.url(publicPort)+"/api/docs", "/api/openapi.json 可生成客户端")
-		row("调用链", s.url(staffPort)+"/trial/traces", "最近的调用,跨消息代理")
-		head("人物", "登录页上点名字即可;每个岗位另有一位同事,如 examiner2")
+		row("调用链", s.url(staffPort)+"/trial/traces", "最近的调用，跨消息代理")
+		head("人物", "登录页上点名字即可；每个岗位另有一位同事，如 examiner2")
 		for _, p := range personas {
 			row(p[0], p[1], p[2])
 		}
 	}
-	head("替身", "试用模式里,这些是模拟的")
+	head("替身", "试用模式里，这些是模拟的")
 	for _, p := range standIns {
 		row(p[0], p[1], p[2])
 	}
-	row("数据目录", string(s.data), "run.json 列出各进程,log/ 是日志")
+	row("数据目录", string(s.data), "run.json 列出各进程，log/ 是日志")
 	wide := [2]int{}
 	for _, r := range rows {
 		if r[2] != "" {
@@ -41,16 +41,17 @@ func (s *suite) table(w io.Writer, took time.Duration) {
 	fmt.Fprintf(w, "\nREADY %.1f 秒 · Ctrl-C 停止\n", took.Seconds()) //nolint:errcheck // a terminal
 }
 
+// personas are the portal's, in its words, and what each can show.
 var personas = [][3]string{
-	{"examiner", "区教育局审批员", "苏州市姑苏区:受理、核查、决定、预警"},
-	{"culture", "区文旅局专办员", "艺术类的行业意见"},
-	{"market", "区市场监管局", "登记、合同与收费"},
-	{"fire", "区消防救援", "联合检查"},
-	{"intake", "区举报受理员", "甄别与分派"},
-	{"city", "市教育局", "规则、日历、全市情况"},
-	{"neighbour", "吴中区审批员", "看不到姑苏区的事"},
-	{"principal", "机构负责人", "申办、合同、课消"},
 	{"parent", "家长", "签约、付款、确认课消、退费"},
+	{"principal", "机构负责人", "申办、合同、课消"},
+	{"examiner", "姑苏区教育局审批员", "受理、核查、决定、预警"},
+	{"culture", "姑苏区文化和旅游局审核员", "艺术类的行业意见"},
+	{"market", "姑苏区市场监督管理局执法员", "登记、收费"},
+	{"fire", "姑苏区消防救援大队检查员", "联合检查"},
+	{"intake", "姑苏区举报受理员", "甄别、分派"},
+	{"city", "苏州市教育局管理员", "规则、日历、全市情况"},
+	{"neighbour", "吴中区教育局审批员", "看不到姑苏区的事"},
 }
 
 var standIns = [][3]string{
@@ -58,7 +59,7 @@ var standIns = [][3]string{
 	{"全国监管平台", "数据上报", "只在本机"},
 	{"短信", "通知与验证码", "不发送"},
 	{"统一身份认证", "OIDC 试用提供方", "可换成任何 OIDC 提供方"},
-	{"Kafka", "内置的消息代理", "同一协议;可换成 Apache Kafka"},
+	{"Kafka", "内置的消息代理", "同一协议；可换成 Apache Kafka"},
 }
 
 // width is how many columns a terminal gives s: two to each Chinese character.

@@ -36,6 +36,9 @@ func (UpCmd) Run(cli *CLI) error {
 		return err
 	}
 	defer release()
+	if err := s.build(ctx); err != nil {
+		return ended(err)
+	}
 	sup := stack.NewSupervisor(s.data, say)
 	ctx, fail := context.WithCancelCause(ctx)
 	go func() {
@@ -55,7 +58,12 @@ func (UpCmd) Run(cli *CLI) error {
 	fmt.Println()
 	say("正在按相反的顺序停止…")
 	sup.Stop()
-	say("已全部停止。再次启动:make up(数据都在);清除数据:make reset")
+	say("已全部停止。再次启动：make up（数据都在）；清除数据：make reset")
+	return ended(err)
+}
+
+// ended is err, but for the wish to stop, which is none.
+func ended(err error) error {
 	if errors.Is(err, context.Canceled) {
 		return nil
 	}
@@ -67,7 +75,7 @@ func (UpCmd) Run(cli *CLI) error {
 func prepare(cli *CLI) (s *suite, release func(), err error) {
 	s = &suite{data: stack.Dir(cli.Data), root: ".", offset: cli.PortOffset, databases: make(map[string]string)}
 	if s.offset < 0 || postgresPort+s.offset > 65535 {
-		return nil, nil, fmt.Errorf("XUNGUAN_PORT_OFFSET=%d 超出范围:可用 0 到 %d", s.offset, 65535-postgresPort)
+		return nil, nil, fmt.Errorf("XUNGUAN_PORT_OFFSET=%d 超出范围：可用 0 到 %d", s.offset, 65535-postgresPort)
 	}
 	if release, err = s.data.Lock(); err != nil {
 		return nil, nil, err
@@ -94,7 +102,7 @@ func (s *suite) free(ownServer bool) error {
 // keys reads the secrets, or makes them on the first start.
 func (s *suite) keys() error {
 	if _, err := os.Stat(s.data.At("secrets.json")); errors.Is(err, fs.ErrNotExist) && s.data.Major() != 0 {
-		return fmt.Errorf("%s 不见了,没有它打不开已有的数据:请放回,或用 make reset 清除数据", s.data.At("secrets.json"))
+		return fmt.Errorf("%s 不见了，没有它打不开已有的数据：请放回，或用 make reset 清除数据", s.data.At("secrets.json"))
 	}
 	var err error
 	if s.secrets, err = s.data.Secrets(databases()...); err != nil {
@@ -112,19 +120,16 @@ func (s *suite) keys() error {
 	}
 	key, err := auth.ReadKey(file)
 	if err != nil {
-		return fmt.Errorf("门户的签名密钥读不出来(删除它会重新生成):%w", err)
+		return fmt.Errorf("门户的签名密钥读不出来（删除它会重新生成）：%w", err)
 	}
 	public, _ := key.Public().(ed25519.PublicKey)
 	s.kid, s.key = auth.KeyID(public), base64.StdEncoding.EncodeToString(public)
 	return nil
 }
 
-// start builds and starts everything and returns when all of it is ready. What
-// it started runs on when it fails.
+// start starts everything and returns when all of it is ready. What it started
+// runs on when it fails.
 func (s *suite) start(ctx context.Context, admin string, sup *stack.Supervisor) error {
-	if err := s.build(ctx); err != nil {
-		return err
-	}
 	if err := s.postgres(ctx, admin, sup); err != nil {
 		return err
 	}

@@ -174,7 +174,7 @@ func TestLacking(t *testing.T) {
 		}
 	}
 	srv.Close()
-	if got := lacking(t.Context(), "escrow", srv.URL); got != "escrow(未应答)" {
+	if got := lacking(t.Context(), "escrow", srv.URL); got != "escrow（未应答）" {
 		t.Errorf("nobody there: %q", got)
 	}
 }
