@@ -72,7 +72,32 @@ func parseNested(dec *json.Decoder, key string, open json.Delim) (fact, error) {
 		f.Facts = append(f.Facts, child)
 	}
 	_, err := dec.Token()
+	f.tidy()
 	return f, err
+}
+
+// tidy leaves out codes that stand beside their words, and puts a value in the
+// words of its unit.
+func (f *fact) tidy() {
+	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}} {
+		if f.At(pair[1]).Text != "" {
+			f.Facts = f.Less(pair[0])
+		}
+	}
+	value, unit := f.At("value"), f.At("unit")
+	if !value.Leaf || unit.Raw == "" {
+		return
+	}
+	text := value.Text + " " + unit.Text
+	if n, err := strconv.ParseInt(value.Raw, 10, 64); err == nil && unit.Raw == "fen" {
+		text = yuan(n)
+	}
+	for i := range f.Facts {
+		if f.Facts[i].Key == "value" {
+			f.Facts[i].Text = text
+		}
+	}
+	f.Facts = f.Less("unit")
 }
 
 // At is what f has under key; the zero fact if nothing.
@@ -179,20 +204,3 @@ func date(d day.Date) string {
 func moment(t time.Time) string { return t.In(day.Shanghai).Format("2006 年 1 月 2 日 15:04") }
 
 var errNoObject = errors.New("the answer is no object")
-
-// labels is what people read instead of a field's name.
-var labels = map[string]string{
-	"id": "编号", "name": "名称", "jurisdiction": "所在区划", "address": "地址", "category": "类别", "item": "项目", "kind": "类型",
-	"mode": "方式", "state": "状态", "status": "状态", "since": "起始", "until": "截止", "due": "到期日", "provisional": "暂定",
-	"decide_by": "应作出决定日", "correct_by": "补正告知期限", "uscc": "统一社会信用代码", "sponsor_uscc": "举办者统一社会信用代码", "sponsor_name": "举办者",
-	"licence_number": "许可证编号", "valid_from": "有效期自", "valid_until": "有效期至", "issued_by": "发证机关", "legal_form": "法人类型",
-	"capacity": "同时容纳学员数", "area_m2": "面积（平方米）", "area": "面积", "pupils": "同时容纳学员数", "applicant": "申请人账号", "manager": "负责人账号", "facts": "事实", "timeline": "经过", "at": "时间", "on": "日期",
-	"by": "经办", "actor": "经办", "reason": "理由", "note": "说明", "action": "事项", "label": "事项", "basis": "依据", "opinion": "意见", "opinions": "各部门意见",
-	"site_checks": "现场核查", "officer": "核查人", "passed": "通过", "agency": "部门", "role": "角色", "list": "名单", "objection": "异议途径", "decided_by": "决定机关",
-	"key": "规则", "rule_key": "规则", "rule": "规则", "rules": "规则", "version": "版本", "rule_version": "规则版本", "value": "数值", "rule_value": "规则数值", "unit": "单位", "rule_unit": "单位",
-	"rule_jurisdiction": "规则适用区划", "rule_source": "出处", "source": "出处", "provenance": "出处核实程度", "inputs": "所依据的数据", "explanation": "说明", "clears": "如何消除", "clears_when": "如何消除", "contract": "合同", "contracts": "合同",
-	"contract_id": "合同编号", "institution_id": "机构编号", "institution": "机构", "institution_name": "机构", "course": "课程", "lessons": "课时数", "gift_lessons": "赠送课时", "first_lesson": "首次上课", "last_lesson": "末次上课",
-	"price_fen": "价款", "paid_fen": "已付", "released_fen": "已拨付", "refunded_fen": "已退", "held_fen": "监管中", "excess_fen": "超出金额", "fee_fen": "每课时金额", "amount_fen": "金额", "parent": "家长账号", "warnings": "付款前请知悉", "flags": "预警", "signed_at": "签约时间",
-	"lesson": "课次", "number": "课次", "n": "课次", "scheduled": "上课日期", "confirm_by": "确认期限", "by_silence": "逾期自动确认", "created_at": "创建时间", "updated_at": "更新时间", "submitted_at": "提交时间", "accepted_at": "受理时间", "decided_at": "决定时间", "title": "标题",
-	"payments": "付款", "refunds": "退费", "light": "灯", "days_left": "剩余天数", "proposed_by": "提出人", "published_at": "公布时间", "text": "内容", "message": "内容", "detail": "说明",
-}

@@ -7,6 +7,8 @@ import (
 	"net/url"
 	"testing"
 	"time"
+
+	"xunguan/pkg/auth"
 )
 
 func mustURL(t *testing.T, s string) *url.URL {
@@ -39,4 +41,9 @@ func contextUntil(t *testing.T, done func() bool) (context.Context, context.Canc
 		}
 	}()
 	return ctx, stop
+}
+
+// verifierFor checks the tokens that s makes for service.
+func (s *Signer) verifierFor(service string) *auth.Verifier {
+	return &auth.Verifier{Keys: s.verifier.Keys, Audience: service}
 }

@@ -73,25 +73,6 @@ func terms(q string) []string {
 	return strings.FieldsFunc(normal(q), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
-// What people read instead of a code. A code that is not here is shown as it is.
-var names = map[string]string{
-	"ACTIVE": "正常", "SUSPENDED": "许可证暂扣", "REVOKED": "已吊销或撤销", "CANCELLED": "已注销",
-	"WHITE": "白名单", "BLACK": "黑名单",
-	"culture_arts": "文化艺术", "sport": "体育", "science_technology": "科技", "academic": "学科",
-	"subject": "学科类", "non_subject": "非学科类", "offline": "线下", "online": "线上",
-	"for_profit": "营利性", "non_profit": "非营利性",
-}
-
-func name(code string) string {
-	if n, ok := names[code]; ok {
-		return n
-	}
-	return code
-}
-
-// Statuses that a search may ask for.
-const statuses = "ACTIVE,SUSPENDED,REVOKED,CANCELLED"
-
 // absent is what an empty search says. That a place is not in the directory
 // does not make it illegal, and we do not say so.
 const absent = "未在本市名录中找到，可能未取得许可。请核对名称；如仍有疑问，可拨打 12345 政务服务便民热线，或向所在区（县）教育行政部门反映。"

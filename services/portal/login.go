@@ -162,29 +162,33 @@ func (l *Login) identify(ctx context.Context, at Listener, code string, a attemp
 	if subtle.ConstantTimeCompare([]byte(id.Nonce), []byte(a.Nonce)) == 0 {
 		return auth.Caller{}, fault.Unauthentic.Errorf("登录请求与应答不符，请重新登录")
 	}
-	return caller(id)
-}
-
-// caller is who id says, by the suite's own claims. Forbidden: it has no role here.
-func caller(id *oidc.IDToken) (auth.Caller, error) {
-	var said struct {
-		Roles        []string `json:"xunguan_roles"`
-		Agency       string   `json:"xunguan_agency"`
-		Jurisdiction string   `json:"xunguan_jurisdiction"`
-	}
-	if err := id.Claims(&said); err != nil {
+	var c claims
+	if err := id.Claims(&c); err != nil {
 		return auth.Caller{}, fault.Unauthentic.Wrap(err)
 	}
-	roles := slices.DeleteFunc(said.Roles, func(r string) bool { return !slices.Contains(personRoles, r) })
-	if len(roles) == 0 {
+	return c.caller(id.Subject)
+}
+
+// claims is what a provider says in the suite's own words.
+type claims struct {
+	Roles        []string `json:"xunguan_roles"`
+	Agency       string   `json:"xunguan_agency"`
+	Jurisdiction string   `json:"xunguan_jurisdiction"`
+}
+
+// caller is who subject is by c. Forbidden: it has no role here that a person
+// may have, or it would rule over no place.
+func (c claims) caller(subject string) (auth.Caller, error) {
+	roles := slices.DeleteFunc(slices.Clone(c.Roles), func(r string) bool { return !slices.Contains(personRoles, r) })
+	if len(roles) == 0 || subject == "" {
 		return auth.Caller{}, fault.Forbidden.Errorf("此账号在本系统中没有角色，请联系管理员")
 	}
-	if said.Jurisdiction != "" {
-		if _, ok := division.Find(said.Jurisdiction); !ok {
-			return auth.Caller{}, fault.Forbidden.Errorf("此账号的管辖区划 %s 不存在，请联系管理员", said.Jurisdiction)
+	if c.Jurisdiction != "" {
+		if _, ok := division.Find(c.Jurisdiction); !ok {
+			return auth.Caller{}, fault.Forbidden.Errorf("此账号的管辖区划 %s 不存在，请联系管理员", c.Jurisdiction)
 		}
 	}
-	return auth.Caller{Subject: id.Subject, Roles: roles, Agency: said.Agency, Jurisdiction: said.Jurisdiction}, nil
+	return auth.Caller{Subject: subject, Roles: roles, Agency: c.Agency, Jurisdiction: c.Jurisdiction}, nil
 }
 
 // localPath is to if that is a page of ours, else "/": a login must not end

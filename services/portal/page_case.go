@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -17,7 +18,8 @@ import (
 // contract.
 type caseKind struct {
 	service, title string
-	more           map[string]string // lists below the case's address, with their titles
+	lists          map[string]string // lists at an address below the case's, by path, with their titles
+	refers         map[string]string // other cases that the case names, by field, with where they are
 }
 
 // caseView is a case as its page shows it.
@@ -28,24 +30,38 @@ type caseView struct {
 	Warnings []fact
 	Facts    []fact
 	Timeline []fact
-	Lists    []namedFacts
+	Lists    []listView
 	Actions  []actionView
 }
 
-type namedFacts struct {
+type listView struct {
 	Title string
-	Facts []fact
+	Parts []partView
+}
+
+// partView is a part of a case with actions of its own: a lesson, a refund.
+type partView struct {
+	Facts   []fact
+	Actions []actionView
 }
 
 // actionView is a button with what it asks for.
 type actionView struct {
 	flow.Action
 	Key   string // Idempotency-Key: one for each page that is shown
+	CSRF  string
 	Typed map[string]string
 }
 
 // Value is what was typed into the field named name.
 func (a actionView) Value(name string) string { return a.Typed[name] }
+
+// filling is what forms are filled with: the session's CSRF token, and what was
+// typed before.
+type filling struct {
+	csrf  string
+	typed url.Values
+}
 
 // casePages adds /{name}/{id}, which shows a case and takes its actions.
 func (d *door) casePages(mux *http.ServeMux, name string, k caseKind) {
@@ -69,18 +85,26 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 	if err != nil {
 		return errors.Join(failed, err)
 	}
-	c := caseView{Kind: k.title, Name: firstOf(f, "title", "name", "course", "explanation", "id"), State: f.Get("state")}
-	c.Warnings, c.Timeline = f.At("warnings").Facts, f.At("timeline").Facts
-	c.Facts = f.Less("warnings", "timeline", "actions")
-	for path, title := range k.more {
+	fill := filling{v.session.CSRF(), typed}
+	c := caseOf(f, fill)
+	c.Kind = k.title
+	for path, title := range k.lists {
 		list, err := d.ask(r.Context(), v, k.service, at+"/"+path)
 		if err != nil {
-			return err
+			return errors.Join(failed, err)
 		}
-		c.Lists = append(c.Lists, namedFacts{title, list.list()})
-		c.Actions = append(c.Actions, actionsOf(list.list(), typed)...)
+		c.Lists = append(c.Lists, listView{title, partsOf(list.list(), fill)})
 	}
-	c.Actions = append(actionsOf([]fact{f}, typed), c.Actions...)
+	for field, base := range k.refers {
+		other, err := d.ask(r.Context(), v, k.service, base+url.PathEscape(f.At(field).Raw))
+		if errors.Is(err, fault.Forbidden) || errors.Is(err, fault.NotFound) {
+			continue // not for this caller
+		}
+		if err != nil {
+			return errors.Join(failed, err)
+		}
+		c.Lists = append(c.Lists, listView{fact{Key: field}.Label(), []partView{{Facts: other.Less("actions", "timeline", "warnings", "flags")}}})
+	}
 	code, page := http.StatusOK, view{Title: k.title + "：" + c.Name, Body: c, Done: r.URL.Query().Get("done") == "1"}
 	if failed != nil {
 		d.note(r, failed)
@@ -89,6 +113,35 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 	}
 	d.render(w, r, code, "case", page)
 	return nil
+}
+
+// caseOf sorts a service's answer into the parts of the page.
+func caseOf(f fact, fill filling) caseView {
+	c := caseView{
+		Name: firstOf(f, "title", "name", "course", "explanation", "id"), State: firstOf(f, "state_text", "state_name", "state"),
+		Warnings: f.At("warnings").Facts, Timeline: f.At("timeline").Facts, Actions: actionsOf(f, fill),
+	}
+	for _, part := range f.Less("warnings", "timeline", "actions", "state", "state_text", "state_name") {
+		if part.acts() {
+			c.Lists = append(c.Lists, listView{part.Label(), partsOf(part.Facts, fill)})
+		} else {
+			c.Facts = append(c.Facts, part)
+		}
+	}
+	return c
+}
+
+// acts reports whether f is a list of parts with actions of their own.
+func (f fact) acts() bool {
+	return f.List && slices.ContainsFunc(f.Facts, func(p fact) bool { return p.At("actions").List })
+}
+
+func partsOf(all []fact, fill filling) []partView {
+	var parts []partView
+	for _, p := range all {
+		parts = append(parts, partView{p.Less("actions"), actionsOf(p, fill)})
+	}
+	return parts
 }
 
 func firstOf(f fact, keys ...string) string {
@@ -100,22 +153,21 @@ func firstOf(f fact, keys ...string) string {
 	return ""
 }
 
-// actionsOf is the actions that the service offers in each of all.
-func actionsOf(all []fact, typed url.Values) []actionView {
+// actionsOf is the actions that the service offers in f.
+func actionsOf(f fact, fill filling) []actionView {
 	var views []actionView
-	for _, f := range all {
-		for _, a := range f.At("actions").Facts {
-			v := actionView{Key: uuid.NewString(), Typed: map[string]string{}}
-			v.Action.Action, v.Label, v.Href = a.At("action").Raw, a.At("label").Raw, a.At("href").Raw
-			v.Basis, v.Reason = a.At("basis").Raw, a.At("reason").Raw == "true"
-			for _, field := range a.At("fields").Facts {
-				v.Fields = append(v.Fields, fieldOf(field))
-			}
-			if typed.Get("href") == v.Href {
-				v.restore(typed)
-			}
-			views = append(views, v)
+	for _, a := range f.At("actions").Facts {
+		v := actionView{Key: uuid.NewString(), CSRF: fill.csrf, Typed: map[string]string{}}
+		v.Action.Action, v.Label, v.Href = a.At("action").Raw, a.At("label").Raw, a.At("href").Raw
+		v.Basis, v.Reason = a.At("basis").Raw, a.At("reason").Raw == "true"
+		for _, field := range a.At("fields").Facts {
+			v.Fields = append(v.Fields, fieldOf(field))
 		}
+		v.Reason = v.Reason && !slices.ContainsFunc(v.Fields, func(f flow.Field) bool { return f.Name == "reason" })
+		if fill.typed.Get("href") == v.Href {
+			v.restore(fill.typed)
+		}
+		views = append(views, v)
 	}
 	return views
 }

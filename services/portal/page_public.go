@@ -13,7 +13,7 @@ func (d *door) publicPages(mux *http.ServeMux) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.home)))
 	mux.Handle("GET /institutions/{id}", d.counted(d.page(d.institution)))
 	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
-	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", more: map[string]string{"lessons": "课时"}})
+	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}})
 }
 
 // searchView is the home page: the search, and what it found.
@@ -67,7 +67,7 @@ func (d *door) institution(w http.ResponseWriter, r *http.Request) error {
 
 // contracts answers GET /contracts: a parent's own.
 func (d *door) contracts(w http.ResponseWriter, r *http.Request) error {
-	return d.table(w, r, "escrow", "/v1/contracts", tableView{Title: "我的合同", Base: "/contracts/", Columns: []string{"course", "institution_name", "state", "lessons", "price_fen", "paid_fen"}})
+	return d.table(w, r, "escrow", "/v1/contracts", tableView{Title: "我的合同", Base: "/contracts/", Columns: []string{"course", "institution_name", "state_text", "lessons", "price_fen", "paid_fen"}})
 }
 
 // tableView is a list of cases, each with a page of its own.

@@ -17,9 +17,9 @@ func (d *door) staffPages(mux *http.ServeMux) {
 	mux.Handle("GET /applications", d.counted(d.page(d.applications)))
 	mux.Handle("GET /institutions", d.counted(d.page(d.institutions)))
 	d.casePages(mux, "applications", caseKind{service: "licensing", title: "设立申请"})
-	d.casePages(mux, "flags", caseKind{service: "escrow", title: "预收费预警"})
+	d.casePages(mux, "flags", caseKind{service: "escrow", title: "预收费提示", refers: map[string]string{"contract": "/v1/contracts/"}})
 	d.casePages(mux, "list-entries", caseKind{service: "licensing", title: "名单"})
-	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", more: map[string]string{"lessons": "课时"}})
+	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}})
 	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
 	if d.Trial {
 		mux.Handle("GET /trial/traces", d.counted(d.page(d.listTraces)))
@@ -45,7 +45,7 @@ type item struct {
 // lights is what each light means, in words and as a shape: colour never says
 // anything alone.
 var lights = map[string]struct{ Icon, Word string }{
-	"red": {"■", "紧急"}, "yellow": {"▲", "临期"}, "green": {"●", "正常"},
+	"red": {"■", "超期"}, "yellow": {"▲", "临期"}, "green": {"●", "正常"},
 }
 
 // Icon is the shape of i's light.
@@ -57,14 +57,14 @@ func (i item) Word() string { return lights[i.Light].Word }
 // Left is how long there is left, in words.
 func (i item) Left() string {
 	switch {
-	case i.DaysLeft == nil:
-		return "无期限"
+	case i.DaysLeft == nil, i.Due.IsZero():
+		return "没有法定期限"
 	case *i.DaysLeft < 0:
-		return fmt.Sprintf("已超期 %d 天", -*i.DaysLeft)
+		return fmt.Sprintf("已超期 %d 个工作日", -*i.DaysLeft)
 	case *i.DaysLeft == 0:
 		return "今天到期"
 	}
-	return fmt.Sprintf("剩 %d 天", *i.DaysLeft)
+	return fmt.Sprintf("剩 %d 个工作日", *i.DaysLeft)
 }
 
 // inboxView is what waits for who is logged in.
@@ -127,7 +127,7 @@ func (d *door) inboxOf(r *http.Request, v visitor, service string) ([]item, erro
 
 // applications answers GET /applications: those that the caller may see.
 func (d *door) applications(w http.ResponseWriter, r *http.Request) error {
-	return d.table(w, r, "licensing", "/v1/applications", tableView{Title: "设立申请", Base: "/applications/", Columns: []string{"name", "state", "jurisdiction", "decide_by"}})
+	return d.table(w, r, "licensing", "/v1/applications", tableView{Title: "设立申请", Base: "/applications/", Columns: []string{"name", "state_name", "place", "decide_by"}})
 }
 
 // institutions answers GET /institutions of the consoles: a principal's own, an

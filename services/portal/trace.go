@@ -75,7 +75,7 @@ func (d *door) receive(w http.ResponseWriter, r *http.Request) error {
 		return fault.Invalid.Errorf("应为 application/x-protobuf 的 OTLP 追踪数据")
 	}
 	for _, rs := range req.GetResourceSpans() {
-		service := resource(rs.GetResource().GetAttributes(), "service.name")
+		service := valueOf(rs.GetResource().GetAttributes(), "service.name")
 		for _, ss := range rs.GetScopeSpans() {
 			for _, s := range ss.GetSpans() {
 				d.traces.add(hex.EncodeToString(s.GetTraceId()), span(service, s), proto.Size(s))
@@ -103,7 +103,7 @@ func span(service string, s *otlp.Span) Span {
 
 func nano(n uint64) time.Time { return time.Unix(0, int64(n)) } //nolint:gosec // fits until 2262
 
-func resource(all []*common.KeyValue, key string) string {
+func valueOf(all []*common.KeyValue, key string) string {
 	for _, a := range all {
 		if a.GetKey() == key {
 			return value(a.GetValue())
