@@ -1,0 +1,95 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"math"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+)
+
+// warmUp comes before each closed measurement.
+const warmUp = time.Second
+
+// errDry says that there is nothing left to do: the measurement ends early.
+var errDry = errors.New("dry")
+
+// closed has n callers call f, each one call after the other, for warmUp and then
+// for d. It returns the calls a second and how long each took; what had not ended
+// in time does not count.
+func closed(ctx context.Context, n int, d time.Duration, f func(ctx context.Context, caller int) error) (rate float64, took []time.Duration, err error) {
+	from := time.Now().Add(warmUp)
+	until := from.Add(d)
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	for caller := range n {
+		g.Go(func() error {
+			var mine []time.Duration
+			defer func() { mu.Lock(); took = append(took, mine...); mu.Unlock() }()
+			for {
+				began := time.Now()
+				err := f(ctx, caller)
+				ended := time.Now()
+				if err != nil || ended.After(until) {
+					return err
+				}
+				if ended.After(from) {
+					mine = append(mine, ended.Sub(began))
+				}
+			}
+		})
+	}
+	if err = g.Wait(); errors.Is(err, errDry) {
+		until, err = time.Now(), nil
+	}
+	return float64(len(took)) / until.Sub(from).Seconds(), took, err
+}
+
+// paced calls f perSecond times a second for d and tells it when it was due. A call
+// that takes long delays no other while fewer than committers are under way.
+func paced(ctx context.Context, d time.Duration, f func(ctx context.Context, i int, due time.Time) error) error {
+	start := time.Now()
+	g, ctx := errgroup.WithContext(ctx)
+	var next atomic.Int64
+	for range committers {
+		g.Go(func() error {
+			for i := int(next.Add(1)) - 1; i < count(d); i = int(next.Add(1)) - 1 {
+				due := start.Add(time.Duration(i) * time.Second / perSecond)
+				select {
+				case <-ctx.Done():
+					return ctx.Err()
+				case <-time.After(time.Until(due)):
+				}
+				if err := f(ctx, i, due); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// count is how many calls paced makes in d.
+func count(d time.Duration) int { return int(perSecond * d.Seconds()) }
+
+func between(from, to []time.Time) []time.Duration {
+	d := make([]time.Duration, len(from))
+	for i := range d {
+		d[i] = to[i].Sub(from[i])
+	}
+	return d
+}
+
+// quantile is the least of d that q of them do not exceed, in milliseconds.
+func quantile(d []time.Duration, q float64) float64 {
+	if len(d) == 0 {
+		return math.NaN()
+	}
+	slices.Sort(d)
+	return d[max(0, int(math.Ceil(q*float64(len(d))))-1)].Seconds() * 1000
+}

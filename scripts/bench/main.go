@@ -1,0 +1,159 @@
+// Command bench measures the suite and asserts nothing. It starts a suite of its
+// own (scripts/up, in a throw-away folder, on free ports), and prints each figure
+// as the least, the median and the most of several runs, beside what this machine
+// can do at best, measured in the same run:
+//
+//   - start: seconds to READY without data and again with them; for each process
+//     the seconds from its start until it says that it is ready, and its memory.
+//   - confirm: lesson confirmations a second over HTTP. Each caller confirms one
+//     lesson after the other, on contracts of its own. Beside it the bare write:
+//     one SQL statement to a lesson that writes the same rows, past row-level
+//     security, over as many connections as there are callers, and over as many
+//     as escrow has.
+//   - latency: from when a commit was due until its event is applied, through
+//     outbox, broker and inbox. Commits are due at a fixed rate, whether or not
+//     earlier ones have ended, so all waiting counts. Beside it, at the same rate,
+//     a bare commit, and a bare produce and fetch.
+//
+// What must always be true: nothing of the suite outlives bench, and what could
+// not be measured is an error, never a guess.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"strings"
+	"syscall"
+	"time"
+
+	"github.com/alecthomas/kong"
+)
+
+// CLI is the settings.
+type CLI struct {
+	Only    string `enum:",start,confirm,latency" default:"" help:"Measure one part: start, confirm or latency."`
+	Seconds int    `help:"Seconds of each measurement; 0 is 8 for confirm and 20 for latency."`
+	Runs    int    `default:"3" help:"How often each figure is measured."`
+	Callers []int  `default:"1,8,64" help:"Numbers of callers of confirm."`
+	JSON    string `name:"json" help:"Also write the figures to this file."`
+	Dir     string `default:"/var/tmp" help:"Where the throw-away folder is made: on the disk to be measured."`
+}
+
+func main() {
+	var cli CLI
+	kong.Parse(&cli, kong.Name("bench"), kong.Description("量一量训管通:每秒课消、事件时延、启动时间、内存。"))
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	defer stop()
+	if err := cli.run(ctx); err != nil {
+		for line := range strings.Lines(err.Error()) {
+			fmt.Fprintln(os.Stderr, "✗ "+strings.TrimSpace(line))
+		}
+		os.Exit(1) //nolint:gocritic // stop has nothing left to do
+	}
+}
+
+func (c *CLI) run(ctx context.Context) (err error) {
+	if c.Runs < 1 || c.Seconds < 0 {
+		return errors.New("--runs 至少是 1,--seconds 不能为负")
+	}
+	r := &report{Machine: machine{At: time.Now().Format(time.DateTime)}}
+	load, _ := os.ReadFile("/proc/loadavg") // not where there is no /proc
+	r.Machine.Load = strings.Join(strings.Fields(string(load))[:min(3, len(strings.Fields(string(load))))], " ")
+	s, err := newSuite(ctx, c.Dir)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.remove()) }()
+	if err := c.starts(ctx, s, r); err != nil {
+		return err
+	}
+	if err := r.Machine.look(ctx, s); err != nil {
+		return err
+	}
+	if err := c.loads(ctx, s, r); err != nil {
+		return err
+	}
+	r.print(os.Stdout)
+	if c.JSON != "" {
+		return r.write(c.JSON)
+	}
+	return nil
+}
+
+func (c *CLI) wants(part string) bool { return c.Only == "" || c.Only == part }
+
+func (c *CLI) length(otherwise int) time.Duration {
+	if c.Seconds > 0 {
+		otherwise = c.Seconds
+	}
+	return time.Duration(otherwise) * time.Second
+}
+
+// starts measures starts, if that is wanted, and leaves the suite running.
+func (c *CLI) starts(ctx context.Context, s *suite, r *report) error {
+	if !c.wants("start") {
+		_, _, err := s.start(ctx)
+		return err
+	}
+	for range c.Runs {
+		if err := errors.Join(s.stop(), s.reset()); err != nil {
+			return err
+		}
+		for _, k := range [][2]string{{"cold", "首次启动"}, {"again", "再次启动"}} {
+			if err := s.stop(); err != nil {
+				return err
+			}
+			took, ready, err := s.start(ctx)
+			if err != nil {
+				return err
+			}
+			r.started(k[0], k[1], took, ready)
+		}
+		time.Sleep(3 * time.Second) // what the start itself used is given back
+		if err := s.memory(r, "idle", "空闲内存"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// loads measures the running suite.
+func (c *CLI) loads(ctx context.Context, s *suite, r *report) error {
+	var runs []func(context.Context, *report) error
+	if c.wants("confirm") {
+		m, end, err := openConfirm(ctx, c, s)
+		if err != nil {
+			return err
+		}
+		defer end()
+		runs = append(runs, m.run)
+	}
+	if c.wants("latency") {
+		m, end, err := openLatency(ctx, c.length(20), s)
+		if err != nil {
+			return err
+		}
+		defer end()
+		runs = append(runs, m.run)
+	}
+	for n := range c.Runs * len(runs) {
+		say("第 %d/%d 轮", n/len(runs)+1, c.Runs)
+		if err := runs[n%len(runs)](ctx, r); err != nil {
+			return err
+		}
+		if n%len(runs) == len(runs)-1 {
+			if err := s.memory(r, "loaded", "压测后内存"); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// say tells a person one line, and when. Standard output is the table's.
+func say(format string, args ...any) {
+	fmt.Fprintf(os.Stderr, "%s  %s\n", time.Now().Format("15:04:05"), fmt.Sprintf(format, args...))
+}
