@@ -84,7 +84,7 @@ func years(t testing.TB) (facts []proto.Message) {
 
 func read(t testing.TB, name string, v any) {
 	_, here, _, _ := runtime.Caller(0)
-	raw, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../../services/rulebook/seed", name))
+	raw, err := os.ReadFile(filepath.Join(filepath.Dir(here), "../../../services/rulebook/seed", name)) //nolint:gosec // the two names above
 	if err == nil {
 		err = json.Unmarshal(raw, v)
 	}
