@@ -38,7 +38,7 @@ func main() {
 	s := &story{config: c, run: time.Now().Format("0102-150405")}
 	start := time.Now()
 	for i, step := range []func(context.Context) error{s.apply, s.license, s.prepay, s.teach} {
-		s.killed = false
+		s.stepPosts, s.killed = 0, false
 		if err := step(ctx); err != nil {
 			s.fail("第 %d 步中断：%v", i+1, err)
 			break
@@ -53,9 +53,9 @@ func main() {
 // story is one run.
 type story struct {
 	config
-	run                   string
-	checks, failed, posts int
-	killed                bool
+	run                              string
+	checks, failed, posts, stepPosts int
+	killed                           bool
 
 	principal, examiner, examiner2, culture, market, neighbour, city *person
 	parent, stranger                                                 *person
@@ -144,9 +144,9 @@ func (s *story) eventually(ctx context.Context, ask func() answer, ok func(answe
 	}
 }
 
-// moment is the middle of a step: with -kill, the first of each step costs a service its life.
-func (s *story) moment(ctx context.Context) {
-	if s.Kill == "" || s.killed {
+// moment is the middle of a step: with -kill, its third POST costs a service its life.
+func (s *story) moment() {
+	if s.stepPosts++; s.Kill == "" || s.killed || s.stepPosts < 3 {
 		return
 	}
 	s.killed = true
@@ -159,7 +159,6 @@ func (s *story) moment(ctx context.Context) {
 		return
 	}
 	fmt.Printf("  ☠ kill -9 %s（pid %d）\n", s.Kill, pid)
-	_ = ctx
 }
 
 func (s *story) pid(name string) (int, error) {

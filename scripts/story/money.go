@@ -23,8 +23,7 @@ type contract struct {
 	ID       string
 	State    string
 	Warnings []struct {
-		Ground      ground
-		Explanation string
+		Rule ground
 	}
 	Flags []flag
 }
@@ -38,7 +37,7 @@ type ground struct {
 
 type flag struct {
 	ID, Contract, State, Due, Explanation string
-	Ground                                ground
+	Rule                                  ground
 }
 
 // prepay is step 3: the supervised account, and prepayments clean and flagged.
@@ -101,10 +100,10 @@ func (s *story) buy(ctx context.Context, what string, o order, rules ...string) 
 	at := "escrow/v1/contracts/" + c.ID
 	s.answered(s.stranger.get(ctx, at), 404, nil, "别的家长查看此合同")
 	s.answered(s.parent.post(ctx, at+"/sign", nil), 200, &c, "家长签订")
-	s.same("付款前的提示", rules, len(c.Warnings), func(i int) ground { return c.Warnings[i].Ground })
-	s.answered(s.parent.post(ctx, at+"/pay", map[string]any{"amount_fen": o.fen, "reference": "示例付款-" + uuid.NewString()}), 200, nil, "家长付款（标记不阻止付款）")
+	s.same("付款前的提示", rules, len(c.Warnings), func(i int) ground { return c.Warnings[i].Rule })
+	s.answered(s.parent.post(ctx, at+"/pay", map[string]any{"amount_fen": o.fen, "reference": "demo-pay-" + uuid.NewString()}), 200, nil, "家长付款（标记不阻止付款）")
 	s.read(s.parent.get(ctx, at), &c)
-	s.same("付款后的标记", rules, len(c.Flags), func(i int) ground { return c.Flags[i].Ground })
+	s.same("付款后的标记", rules, len(c.Flags), func(i int) ground { return c.Flags[i].Rule })
 	for _, f := range c.Flags {
 		s.inbox(ctx, f)
 	}
@@ -161,7 +160,7 @@ func (s *story) refund(ctx context.Context, what, id string, ask map[string]any,
 	s.read(s.parent.get(ctx, at), &c)
 	state := "没有标记"
 	for _, f := range c.Flags {
-		if f.Ground.Key == rule {
+		if f.Rule.Key == rule {
 			state = f.State
 		}
 	}
@@ -226,9 +225,9 @@ type lesson struct {
 }
 
 func (s *story) lesson(ctx context.Context, id string, n int) lesson {
-	var all struct{ Lessons []lesson }
+	var all struct{ Items []lesson }
 	s.read(s.parent.get(ctx, "escrow/v1/contracts/"+id+"/lessons"), &all)
-	for _, l := range all.Lessons {
+	for _, l := range all.Items {
 		if l.N == n {
 			return l
 		}

@@ -63,8 +63,8 @@ func (p *person) get(ctx context.Context, path string) answer {
 // must be the first. Refusals are not kept, and so may only be as clear twice.
 func (p *person) post(ctx context.Context, path string, body any) answer {
 	key := uuid.NewString()
-	p.s.moment(ctx)
 	first := p.send(ctx, http.MethodPost, path, key, body)
+	p.s.moment()
 	again := p.send(ctx, http.MethodPost, path, key, body)
 	p.s.posts++
 	if first.status != again.status || first.status < 300 && !sameJSON(first.body, again.body) {
