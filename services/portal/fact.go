@@ -19,6 +19,7 @@ type fact struct {
 	Text  string // of a leaf
 	Raw   string // the leaf as it came
 	List  bool   // Facts have no keys
+	Fold  bool   // the rule behind a detail, for who asks
 	Leaf  bool
 	Facts []fact
 }
@@ -27,16 +28,16 @@ type fact struct {
 func parseFacts(raw []byte) (fact, error) {
 	dec := json.NewDecoder(bytes.NewReader(raw))
 	dec.UseNumber()
-	return parseFact(dec, "")
+	return parseFact(dec, "", 0)
 }
 
-func parseFact(dec *json.Decoder, key string) (fact, error) {
+func parseFact(dec *json.Decoder, key string, depth int) (fact, error) {
 	t, err := dec.Token()
 	if err != nil {
 		return fact{}, err
 	}
 	if open, ok := t.(json.Delim); ok {
-		return parseNested(dec, key, open)
+		return parseNested(dec, key, open, depth)
 	}
 	f := fact{Key: key, Leaf: true}
 	switch t := t.(type) {
@@ -51,8 +52,8 @@ func parseFact(dec *json.Decoder, key string) (fact, error) {
 	return f, nil
 }
 
-func parseNested(dec *json.Decoder, key string, open json.Delim) (fact, error) {
-	f := fact{Key: key, List: open == '['}
+func parseNested(dec *json.Decoder, key string, open json.Delim, depth int) (fact, error) {
+	f := fact{Key: key, List: open == '[', Fold: depth > 2 && strings.HasPrefix(key, "rule")}
 	for dec.More() {
 		name := ""
 		if !f.List {
@@ -62,7 +63,7 @@ func parseNested(dec *json.Decoder, key string, open json.Delim) (fact, error) {
 			}
 			name, _ = t.(string)
 		}
-		child, err := parseFact(dec, name)
+		child, err := parseFact(dec, name, depth+1)
 		if err != nil {
 			return f, err
 		}
@@ -79,9 +80,15 @@ func parseNested(dec *json.Decoder, key string, open json.Delim) (fact, error) {
 // tidy leaves out codes that stand beside their words, and puts a value in the
 // words of its unit.
 func (f *fact) tidy() {
-	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}} {
+	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}, {"action", "summary"}} {
 		if f.At(pair[1]).Text != "" {
 			f.Facts = f.Less(pair[0])
+		}
+	}
+	if f.At("type").Raw == "" && f.At("label").Text != "" { // a field of a form has both, and needs both
+		f.Facts = f.Less("name", "action")
+		if f.At("at").Text != "" { // a step: its label says whence and where to
+			f.Facts = f.Less("from", "to")
 		}
 	}
 	value, unit := f.At("value"), f.At("unit")
@@ -175,7 +182,10 @@ func readable(key, raw string) string {
 	if t, err := time.Parse(time.RFC3339, raw); err == nil {
 		return moment(t)
 	}
-	return name(raw)
+	if coded[key] {
+		return name(raw)
+	}
+	return raw
 }
 
 // yuan is money in words: 元, with two digits of 分 and a comma for thousands.

@@ -19,7 +19,6 @@ import (
 type caseKind struct {
 	service, title string
 	lists          map[string]string // lists at an address below the case's, by path, with their titles
-	refers         map[string]string // other cases that the case names, by field, with where they are
 }
 
 // caseView is a case as its page shows it.
@@ -94,16 +93,6 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 			return errors.Join(failed, err)
 		}
 		c.Lists = append(c.Lists, listView{title, partsOf(list.list(), fill)})
-	}
-	for field, base := range k.refers {
-		other, err := d.ask(r.Context(), v, k.service, base+url.PathEscape(f.At(field).Raw))
-		if errors.Is(err, fault.Forbidden) || errors.Is(err, fault.NotFound) {
-			continue // not for this caller
-		}
-		if err != nil {
-			return errors.Join(failed, err)
-		}
-		c.Lists = append(c.Lists, listView{fact{Key: field}.Label(), []partView{{Facts: other.Less("actions", "timeline", "warnings", "flags")}}})
 	}
 	code, page := http.StatusOK, view{Title: k.title + "：" + c.Name, Body: c, Done: r.URL.Query().Get("done") == "1"}
 	if failed != nil {

@@ -17,7 +17,7 @@ func (d *door) staffPages(mux *http.ServeMux) {
 	mux.Handle("GET /applications", d.counted(d.page(d.applications)))
 	mux.Handle("GET /institutions", d.counted(d.page(d.institutions)))
 	d.casePages(mux, "applications", caseKind{service: "licensing", title: "设立申请"})
-	d.casePages(mux, "flags", caseKind{service: "escrow", title: "预收费提示", refers: map[string]string{"contract": "/v1/contracts/"}})
+	d.casePages(mux, "flags", caseKind{service: "escrow", title: "预收费提示"})
 	d.casePages(mux, "list-entries", caseKind{service: "licensing", title: "名单"})
 	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}})
 	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))

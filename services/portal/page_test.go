@@ -147,7 +147,7 @@ func (o *office) routes(api *kit.API, name string, p auth.Permission) {
 		return said{}, nil
 	})
 	kit.Route(api, "GET /v1/flags/{id}", "GetFlag", p, func(context.Context, FindInstitution) (json.RawMessage, error) {
-		return json.RawMessage(`{"id":"f1","contract":"c1","state":"OPEN","state_text":"待处理","explanation":"超过上限","rule":{"key":"fee.nonsubject_cap","version":1,"value":500000,"unit":"fen","jurisdiction":"000000","source":"苏教","provenance":"V","inputs":{"held_fen":520000}},"due":"2026-03-09"}`), nil
+		return json.RawMessage(`{"id":"f1","contract":"c1","state":"OPEN","state_text":"待处理","explanation":"超过上限","rule":{"key":"fee.nonsubject_cap","version":1,"value":500000,"unit":"fen","jurisdiction":"000000","source":"苏教","provenance":"V","inputs":{"held_fen":520000}},"due":"2026-03-09","about":{"course":"美术","paid_fen":520000}}`), nil
 	})
 	kit.Route(api, "GET /v1/contracts", "ListContracts", p, func(context.Context, struct{}) (json.RawMessage, error) {
 		return json.RawMessage(`{"contracts":[{"id":"c1","course":"美术","institution_name":"小画家","state":"OFFERED","state_text":"待签约","price_fen":520000}]}`), nil

@@ -48,6 +48,7 @@ type Trace struct {
 type Span struct {
 	ID, Parent, Service, Name string
 	Start, End                time.Time
+	Kind                      otlp.Span_SpanKind
 	Failed                    bool
 	Links                     []string // traces that caused it
 	Attributes                []Attribute
@@ -90,7 +91,9 @@ func span(service string, s *otlp.Span) Span {
 	n := Span{
 		ID: hex.EncodeToString(s.GetSpanId()), Parent: hex.EncodeToString(s.GetParentSpanId()), Service: service, Name: s.GetName(),
 		Start: nano(s.GetStartTimeUnixNano()), End: nano(s.GetEndTimeUnixNano()),
-		Failed: s.GetStatus().GetCode() == otlp.Status_STATUS_CODE_ERROR,
+		Kind: s.GetKind(),
+		// To a client every answer of 400 or more is an error; whether it is one, the server says.
+		Failed: s.GetStatus().GetCode() == otlp.Status_STATUS_CODE_ERROR && s.GetKind() != otlp.Span_SPAN_KIND_CLIENT,
 	}
 	for _, l := range s.GetLinks() {
 		n.Links = append(n.Links, hex.EncodeToString(l.GetTraceId()))

@@ -4,12 +4,15 @@ import (
 	"cmp"
 	"slices"
 	"time"
+
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 )
 
 // Story is a trace with all that it caused, as one picture.
 type Story struct {
 	ID       string
 	Root     string
+	Inner    string // the first call of another service, which says more than the gateway's route
 	Services []string
 	Start    time.Time
 	Took     time.Duration
@@ -86,6 +89,9 @@ func (st *Story) sum() {
 	for i, l := range st.Lines {
 		if i == 0 {
 			st.Root, st.Start = l.Name, l.Start
+		}
+		if l.Kind == otlp.Span_SPAN_KIND_SERVER && l.Service != st.Lines[0].Service && st.Inner == "" && !l.Linked {
+			st.Inner = l.Name
 		}
 		if l.Start.Before(st.Start) {
 			st.Start = l.Start

@@ -9,7 +9,6 @@ var names = map[string]string{
 	"for_profit": "营利性", "non_profit": "非营利性", "custody": "银行托管", "deposit": "风险保证金",
 	"education": "教育", "culture": "文化和旅游", "market": "市场监管", "fire": "消防",
 	"working_day": "个工作日", "calendar_day": "日", "month": "个月", "year": "年", "lesson": "课时", "person": "人", "m2": "平方米",
-	"correct_by": "补正告知期限", "decide_by": "作出决定期限", "notice_until": "公示截止", "issue_by": "颁发许可证期限", "statement_until": "陈述申辩期限",
 	"green": "正常", "yellow": "临期", "red": "超期",
 	"grant": "准予许可", "refuse": "不予许可", "approve": "同意", "reject": "不同意",
 }
@@ -19,6 +18,12 @@ func name(code string) string {
 		return n
 	}
 	return code
+}
+
+// coded is the fields that hold codes. What people wrote is shown as they wrote it.
+var coded = map[string]bool{
+	"category": true, "kind": true, "mode": true, "status": true, "state": true, "list": true, "legal_form": true, "agency": true, "unit": true,
+	"rule_unit": true, "light": true, "decision": true, "billing": true,
 }
 
 // labels is what people read instead of a field's name.
@@ -41,9 +46,9 @@ var labels = map[string]string{
 	"proposed_on": "提出日期", "published_on": "公布日期", "statement_until": "陈述申辩期限", "decision": "决定",
 	// rules
 	"rule": "所依据的规则", "rules": "所依据的规则", "grounds": "所依据的规则", "key": "规则", "version": "版本", "value": "规定数值", "unit": "单位",
-	"source": "出处", "provenance": "出处核实程度", "inputs": "所依据的数据", "explanation": "说明", "signed": "签字人数",
+	"source": "出处", "provenance": "出处核实程度", "inputs": "所依据的数据", "explanation": "说明", "signed": "签字人数", "max": "上限",
 	// money and lessons
-	"contract": "合同", "contracts": "合同", "course": "课程", "billing": "计费方式", "lessons": "课时数", "gift_lessons": "赠送课时", "first_lesson": "首次上课", "last_lesson": "末次上课",
+	"contract": "合同", "about": "合同概况", "open_lessons": "未上课时", "contracts": "合同", "course": "课程", "billing": "计费方式", "lessons": "课时数", "gift_lessons": "赠送课时", "first_lesson": "首次上课", "last_lesson": "末次上课",
 	"price_fen": "价款", "paid_fen": "已付", "held_fen": "监管中", "released_fen": "已拨付", "refunded_fen": "已退", "amount_fen": "金额", "fee_fen": "每课时金额",
 	"waiting_fen": "待家长确认金额", "disputed_fen": "有异议金额", "excess_fen": "超出金额", "excess": "超出", "total": "合计", "open_flags": "未解除的提示",
 	"flags": "预收费提示", "refunds": "退费", "progress": "进度", "scheduled": "未上课", "taught": "待确认", "confirmed": "已确认", "disputed": "有异议",
