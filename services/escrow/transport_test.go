@@ -1,0 +1,243 @@
+package escrow
+
+import (
+	"crypto/ed25519"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+	"time"
+
+	"xunguan/pkg/auth"
+	"xunguan/pkg/kit"
+)
+
+var (
+	public, private, _ = ed25519.GenerateKey(nil)
+	_, forger, _       = ed25519.GenerateKey(nil)
+)
+
+func newAPI(s *Service) *kit.API {
+	api := &kit.API{
+		Title: "escrow", Verifier: &auth.Verifier{Keys: map[string]ed25519.PublicKey{"k1": public}, Audience: "escrow"},
+		Policy: Grants, Log: slog.New(slog.DiscardHandler),
+	}
+	s.Routes(api)
+	return api
+}
+
+// token is a persona's; with a ttl that has passed it is an expired one.
+func token(t testing.TB, name string, ttl time.Duration, key ed25519.PrivateKey, audience string) string {
+	t.Helper()
+	return "Bearer " + must(auth.Sign(key, "k1", persona(name), ttl, audience))(t)
+}
+
+// ask sends one request of a persona, "" of nobody, and returns status and body.
+func ask(t testing.TB, h http.Handler, method, path, by, key, body string) (int, string) {
+	t.Helper()
+	r := httptest.NewRequest(method, path, strings.NewReader(body))
+	if by != "" && !strings.HasPrefix(by, "Bearer ") {
+		by = token(t, by, time.Minute, private, "escrow")
+	}
+	if by != "" {
+		r.Header.Set("Authorization", by)
+	}
+	if key != "" {
+		r.Header.Set("Idempotency-Key", key)
+	}
+	rec := httptest.NewRecorder()
+	h.ServeHTTP(rec, r)
+	return rec.Code, rec.Body.String()
+}
+
+// TestBadInput is every way a request can be wrong: the problem that comes, and
+// that nothing changed.
+func TestBadInput(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	api := newAPI(h.Service).Handler()
+	id := h.sign(h.terms()).ID
+	before := h.count(`SELECT count(*) FROM outbox`) + h.count(`SELECT count(*) FROM timeline`) + h.count(`SELECT count(*) FROM once`)
+	pay, good := "/v1/contracts/"+id+"/pay", `{"amount_fen":480000,"reference":"REF-1"}`
+	offer := `{"institution":"art","parent":"parent","pupil":"小满","course":"素描","billing":"lesson","lessons":10,"first_lesson":"2026-03-02","last_lesson":"2026-04-02","price_fen":100000}`
+	for _, tt := range []struct {
+		name, path, key, by, body string
+		code                      int
+		want                      string
+	}{
+		{"no token", pay, "key-0001", "", good, 401, "unauthentic"},
+		{"not a token", pay, "key-0001", "Bearer x.y.z", good, 401, "unauthentic"},
+		{"an expired token", pay, "key-0001", token(t, "parent", -time.Minute, private, "escrow"), good, 401, "unauthentic"},
+		{"a forged token", pay, "key-0001", token(t, "parent", time.Minute, forger, "escrow"), good, 401, "unauthentic"},
+		{"a token for another service", pay, "key-0001", token(t, "parent", time.Minute, private, "licensing"), good, 401, "unauthentic"},
+		{"no role for it", pay, "key-0001", "examiner", good, 403, "forbidden"},
+		{"another's contract", pay, "key-0001", "parent2", good, 404, "合同不存在"},
+		{"no Idempotency-Key", pay, "", "parent", good, 400, `{"pointer":"/header/Idempotency-Key","detail":"必填"}`},
+		{"a short one", pay, "k", "parent", good, 400, `/header/Idempotency-Key`},
+		{"malformed JSON", pay, "key-0001", "parent", `{"amount_fen":`, 400, "不是合法的 JSON"},
+		{"a missing field", pay, "key-0001", "parent", `{"amount_fen":480000}`, 400, `{"pointer":"/reference","detail":"必填"}`},
+		{"an unknown field", pay, "key-0001", "parent", `{"amount_fen":480000,"reference":"REF-1","parent":"parent2"}`, 400, `{"pointer":"/parent","detail":"未知字段"}`},
+		{"a wrong type", pay, "key-0001", "parent", `{"amount_fen":"480000","reference":"REF-1"}`, 400, `/amount_fen`},
+		{"a fraction of a 分", pay, "key-0001", "parent", `{"amount_fen":480000.5,"reference":"REF-1"}`, 400, `/amount_fen`},
+		{"a negative amount", pay, "key-0001", "parent", `{"amount_fen":-1,"reference":"REF-1"}`, 400, `/amount_fen`},
+		{"an amount beyond all numbers", pay, "key-0001", "parent", `{"amount_fen":99999999999999999999,"reference":"REF-1"}`, 400, "invalid"},
+		{"not the price", pay, "key-0001", "parent", `{"amount_fen":1,"reference":"REF-1"}`, 400, `4,800.00 元`},
+		{"over 1 MiB", pay, "key-0001", "parent", `{"reference":"` + strings.Repeat("x", 1<<20) + `"}`, 413, "too_large"},
+		{"lesson 0", "/v1/contracts/" + id + "/lessons/0/confirm", "key-0001", "parent", "", 400, "/path/n"},
+		{"lesson x", "/v1/contracts/" + id + "/lessons/x/confirm", "key-0001", "parent", "", 400, "/path/n"},
+		{"no such lesson", "/v1/contracts/" + id + "/lessons/99/confirm", "key-0001", "parent", "", 404, "课时不存在"},
+		{"a date that is none", "/v1/contracts", "key-0001", "principal", strings.Replace(offer, "2026-04-02", "2026-02-30", 1), 400, "/last_lesson"},
+		{"another billing", "/v1/contracts", "key-0001", "principal", strings.Replace(offer, `"lesson"`, `"month"`, 1), 400, "/billing"},
+		{"no lessons", "/v1/contracts", "key-0001", "principal", strings.Replace(offer, `"lessons":10`, `"lessons":0`, 1), 400, "/lessons"},
+		{"a pupil's name too long", "/v1/contracts", "key-0001", "principal", strings.Replace(offer, "小满", strings.Repeat("满", 21), 1), 400, "/pupil"},
+		{"no account", "/v1/contracts", "key-0001", "principal", strings.Replace(offer, `"art"`, `"bare"`, 1), 422, "监管账户"},
+		{"a NUL", "/v1/contracts", "key-0001", "principal", strings.Replace(offer, "小满", `\u0000`, 1), 400, "invalid"},
+		{"an account number", "/v1/accounts", "key-0001", "principal", `{"institution":"bare","mode":"custody","bank":"苏州银行","account_tail":"6222020000001234","agreement_no":"1","opened_on":"2026-03-02"}`, 400, "/account_tail"},
+		{"no such refund", "/v1/refunds/x/agree", "key-0001", "principal", "", 404, "退费不存在"},
+		{"no such route", "/v1/deposits", "key-0001", "parent", "", 404, "此地址不存在"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			code, body := ask(t, api, http.MethodPost, tt.path, tt.by, tt.key, tt.body)
+			if code != tt.code || !strings.Contains(body, tt.want) || !strings.Contains(body, `"type":"urn:xunguan:problem:`) {
+				t.Errorf("%d %s, want %d %s", code, body, tt.code, tt.want)
+			}
+		})
+	}
+	if after := h.count(`SELECT count(*) FROM outbox`) + h.count(`SELECT count(*) FROM timeline`) + h.count(`SELECT count(*) FROM once`); after != before {
+		t.Errorf("bad input left %d rows", after-before)
+	}
+	for _, tt := range []struct {
+		body string
+		code int
+		want string
+	}{{good, 200, `"paid_fen":480000`}, {good, 200, `"paid_fen":480000`}, {strings.Replace(good, "REF-1", "REF-2", 1), 422, "key_reused"}} {
+		if code, body := ask(t, api, http.MethodPost, pay, "parent", "key-0002", tt.body); code != tt.code || !strings.Contains(body, tt.want) {
+			t.Errorf("the same key: %d %s, want %d %s", code, body, tt.code, tt.want)
+		}
+	}
+	if code, body := ask(t, api, http.MethodGet, "/v1/summary", "", "", ""); code != 200 || !strings.Contains(body, `"contracts":1`) {
+		t.Errorf("the public's summary: %d %s", code, body)
+	}
+}
+
+// all is every persona that the matrix asks.
+var all = []string{"principal", "principal2", "parent", "parent2", "examiner", "neighbour", "city", "market", "culture", "fire", "intake"}
+
+// matrix says what each persona gets from each route on a case of principal and
+// parent in 320508: the personas named under a status, and for all others 403.
+// "own" is 200 or, where the case's state does not allow it any more, 409.
+var matrix = map[string]struct {
+	method, path, body string
+	own, foreign       string // own: let through; foreign: 404
+	list               bool   // foreign callers get a list without the case instead
+}{
+	"ReportAccount":  {"POST", "/v1/accounts", `{"institution":"art","mode":"custody","bank":"苏州银行","account_tail":"1234","agreement_no":"1","opened_on":"2026-03-02"}`, "principal", "principal2", false},
+	"FindAccount":    {"GET", "/v1/accounts/art", "", "principal examiner city", "principal2 neighbour", false},
+	"OfferContract":  {"POST", "/v1/contracts", `{"institution":"art","parent":"parent","pupil":"小满","course":"素描","billing":"lesson","lessons":10,"first_lesson":"2026-03-02","last_lesson":"2026-04-02","price_fen":100000}`, "principal", "principal2", false},
+	"ListContracts":  {"GET", "/v1/contracts", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
+	"FindContract":   {"GET", "/v1/contracts/{id}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"SignContract":   {"POST", "/v1/contracts/{id}/sign", "", "parent", "parent2", false},
+	"PayContract":    {"POST", "/v1/contracts/{id}/pay", `{"amount_fen":488000,"reference":"REF-9"}`, "parent", "parent2", false},
+	"CancelContract": {"POST", "/v1/contracts/{id}/cancel", "", "principal parent", "principal2 parent2", false},
+	"ListLessons":    {"GET", "/v1/contracts/{id}/lessons", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"TeachLesson":    {"POST", "/v1/contracts/{id}/lessons/2/taught", "", "principal", "principal2", false},
+	"ConfirmLesson":  {"POST", "/v1/contracts/{id}/lessons/1/confirm", "", "parent", "parent2", false},
+	"DisputeLesson":  {"POST", "/v1/contracts/{id}/lessons/1/dispute", `{"reason":"x"}`, "parent", "parent2", false},
+	"WithdrawLesson": {"POST", "/v1/contracts/{id}/lessons/1/withdraw", `{"reason":"x"}`, "principal", "principal2", false},
+	"RequestRefund":  {"POST", "/v1/contracts/{id}/refunds", `{"lessons":1,"reason":"x"}`, "parent", "parent2", false},
+	"FindRefund":     {"GET", "/v1/refunds/{refund}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"AgreeRefund":    {"POST", "/v1/refunds/{refund}/agree", "", "principal", "principal2", false},
+	"ListFlags":      {"GET", "/v1/flags", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
+	"FindFlag":       {"GET", "/v1/flags/{flag}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"Inbox":          {"GET", "/v1/inbox", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
+	"Summary":        {"GET", "/v1/summary", "", strings.Join(all, " "), "", false},
+}
+
+// TestMatrix is every route, every persona, own and foreign: a new route fails it
+// until it is listed.
+func TestMatrix(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	api := newAPI(h.Service)
+	handler := api.Handler()
+	v := h.paid(h.terms(func(t *Terms) { t.Lessons, t.PriceFen = 70, 488000 }))
+	h.taught(v.ID, 1)
+	h.taught(v.ID, 3)
+	refund := must(h.RequestRefund(h.as("parent"), RequestRefund{Key: h.key(), Contract: v.ID, Lessons: 1, Reason: "x"}))(t).ID
+	fill := strings.NewReplacer("{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID)
+	for _, r := range api.Routes() {
+		m, listed := matrix[r.Name]
+		if !listed {
+			t.Errorf("%s (%s) is not in the matrix", r.Name, r.Permission)
+			continue
+		}
+		for _, by := range all {
+			code, body := ask(t, handler, m.method, fill.Replace(m.path), by, h.key().IdempotencyKey, m.body)
+			own, foreign := named(m.own, by), named(m.foreign, by)
+			ok := code == http.StatusForbidden
+			switch {
+			case own && m.method == http.MethodGet:
+				ok = code == http.StatusOK && (r.Name == "Summary" || r.Name == "FindAccount" || strings.Contains(body, v.ID))
+			case own:
+				ok = code == http.StatusOK || code == http.StatusConflict
+			case foreign && m.list:
+				ok = code == http.StatusOK && !strings.Contains(body, v.ID)
+			case foreign:
+				ok = code == http.StatusNotFound
+			}
+			if !ok {
+				t.Errorf("%s by %s (own %t, foreign %t): %d %s", r.Name, by, own, foreign, code, body)
+			}
+		}
+		if code, _ := ask(t, handler, m.method, fill.Replace(m.path), "", h.key().IdempotencyKey, m.body); code != http.StatusUnauthorized && r.Name != "Summary" {
+			t.Errorf("%s by nobody: %d", r.Name, code)
+		}
+	}
+}
+
+func named(list, name string) bool { return strings.Contains(" "+list+" ", " "+name+" ") }
+
+// TestActions is that every button leads to a route, and the button's person is
+// let through it.
+func TestActions(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	handler := newAPI(h.Service).Handler()
+	bodies := map[string]string{
+		"pay": `{"amount_fen":480000,"reference":"REF-1"}`, "refunds": `{"lessons":1,"reason":"x"}`,
+		"dispute": `{"reason":"x"}`, "withdraw": `{"reason":"x"}`,
+	}
+	press := func(by, href, action string) {
+		if code, body := ask(t, handler, http.MethodPost, href, by, h.key().IdempotencyKey, bodies[action]); code != http.StatusOK {
+			t.Errorf("%s presses %s (%s): %d %s", by, action, href, code, body)
+		}
+	}
+	id := h.offer(h.terms())
+	for _, want := range []string{"sign cancel", "pay cancel", "refunds"} {
+		got := ""
+		actions := h.contract("parent", id).Actions
+		for _, a := range actions {
+			got += " " + a.Action
+		}
+		if got != " "+want {
+			t.Errorf("the parent's buttons:%s, want %s", got, want)
+		}
+		press("parent", actions[0].Href, actions[0].Action)
+	}
+	for _, step := range []struct{ by, action string }{{"principal", "taught"}, {"parent", "dispute"}, {"principal", "withdraw"}, {"principal", "taught"}, {"parent", "confirm"}} {
+		for _, a := range must(h.ListLessons(h.as(step.by), ListLessons{Contract: id}))(t).Items[0].Actions {
+			if a.Action == step.action {
+				press(step.by, a.Href, a.Action)
+			}
+		}
+	}
+	if l := must(h.ListLessons(h.as("parent"), ListLessons{Contract: id}))(t).Items[0]; l.State != confirmed || len(l.Actions) != 0 {
+		t.Errorf("in the end: %+v", l)
+	}
+	r := h.contract("principal", id).Refunds[0]
+	press("principal", r.Actions[0].Href, "agree")
+	if a := h.contract("examiner", id).Actions; len(a) != 0 {
+		t.Errorf("an official has buttons: %+v", a)
+	}
+}
