@@ -191,8 +191,12 @@ func TestBasket(t *testing.T) {
 		parent, pupil, course string
 		same                  bool
 	}{
-		{"p", " tom ", "素描 a", true}, {"p", "ＴＯＭ", "素描Ａ", true}, {"p", "T o m", "素描A", true},
-		{"p", "Tom", "素描B", false}, {"q", "Tom", "素描A", false}, {"p", "Tim", "素描A", false},
+		{"p", " tom ", "素描 a", true},
+		{"p", "ＴＯＭ", "素描Ａ", true},
+		{"p", "T o m", "素描A", true},
+		{"p", "Tom", "素描B", false},
+		{"q", "Tom", "素描A", false},
+		{"p", "Tim", "素描A", false},
 		{"pT", "om", "素描A", false},
 	} {
 		if got := of(tt.parent, tt.pupil, tt.course) == same; got != tt.same {

@@ -698,8 +698,16 @@ func TestSecondWall(t *testing.T) {
 		by   string
 		sees bool
 	}{
-		{"examiner", true}, {"city", true}, {"principal", true}, {"parent", true},
-		{"neighbour", false}, {"market", false}, {"culture", false}, {"parent2", false}, {"principal2", false}, {"", false},
+		{"examiner", true},
+		{"city", true},
+		{"principal", true},
+		{"parent", true},
+		{"neighbour", false},
+		{"market", false},
+		{"culture", false},
+		{"parent2", false},
+		{"principal2", false},
+		{"", false},
 	} {
 		for _, table := range tables {
 			want := tt.sees && (table != "accounts" || tt.by != "parent")
