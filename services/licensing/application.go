@@ -1,11 +1,11 @@
 package licensing
 
 import (
-	"encoding/json"
 	"fmt"
 	"math"
 	"slices"
 	"strings"
+	"unicode"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
@@ -93,9 +93,9 @@ func (f Facts) Check() error {
 	if (f.Category == Academic) != (f.Kind == subjectKind) {
 		say("/kind", "学科类机构的类别应为 academic，其他类别均为非学科类")
 	}
-	for pointer, text := range map[string]string{"/name": f.Name, "/address": f.Address, "/sponsor/name": f.Sponsor.Name} {
-		if strings.TrimSpace(text) != text || strings.ContainsFunc(text, func(r rune) bool { return r < ' ' }) {
-			say(pointer, "首尾不得有空格，不得含控制字符")
+	for _, t := range [][2]string{{"/name", f.Name}, {"/address", f.Address}, {"/sponsor/name", f.Sponsor.Name}} {
+		if strings.TrimSpace(t[1]) != t[1] || strings.ContainsFunc(t[1], unicode.IsControl) {
+			say(t[0], "首尾不得有空格，不得含控制字符")
 		}
 	}
 	if wrong != nil {
@@ -107,28 +107,12 @@ func (f Facts) Check() error {
 	return nil
 }
 
-// perPupil is r's area for each pupil of category c. A place may set one number,
-// or one for each category with a default.
-func perPupil(r rule.Rule, c Category) (float64, error) {
-	if v := r.Ratio(); v > 0 {
-		return v, nil
-	}
-	var by map[string]float64
-	_ = json.Unmarshal(r.Value, &by)
-	for _, k := range []string{string(c), "default"} {
-		if by[k] > 0 {
-			return by[k], nil
-		}
-	}
-	return 0, fmt.Errorf("rule %s version %d of %s: %s is no area", r.Key, r.Version, r.Jurisdiction, r.Value)
-}
-
 // Fits returns the ground for capacity pupils at once in area square metres, and
-// Refused if that is more than r allows.
-func Fits(r rule.Rule, c Category, area float64, capacity int) (fault.Ground, error) {
-	each, err := perPupil(r, c)
-	if err != nil {
-		return fault.Ground{}, err
+// Refused if that is more than r, the least area for each, allows.
+func Fits(r rule.Rule, area float64, capacity int) (fault.Ground, error) {
+	each := r.Ratio()
+	if each <= 0 {
+		return fault.Ground{}, fmt.Errorf("rule %s version %d of %s: %s is no area", r.Key, r.Version, r.Jurisdiction, r.Value)
 	}
 	const rounding = 1e-9 // 0.9/0.3 is a little less than 3
 	most := int(math.Floor(area/each + rounding))
@@ -148,7 +132,7 @@ type Application struct {
 	Principal     string `json:"principal" description:"account id of the applicant"`
 	Facts
 	State         State          `json:"state"`
-	StateName     string         `json:"state_name" db:"-"`
+	StateText     string         `json:"state_text" db:"-"`
 	ReceivedOn    day.Date       `json:"received_on"`
 	CorrectBy     day.Date       `json:"correct_by" description:"last day to ask for corrections"`
 	Returned      bool           `json:"returned" description:"corrections were asked for; that may be done once"`
@@ -173,7 +157,7 @@ var applicationDeadlines = [][2]string{
 
 // Show fills in what is only for people to read.
 func (a *Application) Show(c *day.Calendar, today day.Date) {
-	a.Place, a.StateName = division.Name(a.Jurisdiction), stateNames[a.State]
+	a.Place, a.StateText = division.Name(a.Jurisdiction), stateNames[a.State]
 	a.Deadlines = deadlines(a.Clocks, c, today, applicationDeadlines, a.open)
 }
 

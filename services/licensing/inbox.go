@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"fmt"
+	"slices"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
@@ -19,7 +20,7 @@ type Item struct {
 	Due          day.Date `json:"due"`
 	Provisional  bool     `json:"provisional"`
 	Light        Light    `json:"light"`
-	DaysLeft     int      `json:"days_left" description:"working days; negative when overdue"`
+	DaysLeft     *int     `json:"days_left" description:"working days; negative when overdue, null without a deadline"`
 	Href         string   `json:"href" description:"page of the staff console"`
 }
 
@@ -31,7 +32,7 @@ var waitingFor = map[string]string{
 // Waiting is what f waits for from c, on today: the name of the step, "" if
 // nothing. officers is the rule of how many must inspect.
 func (f *File) Waiting(c auth.Caller, officers rule.Rule, today day.Date) string {
-	education := c.Agency == educationDept
+	education := examines(c)
 	switch f.State {
 	case Submitted:
 		return when(education, "accept")
@@ -56,7 +57,7 @@ func (f *File) waitingReview(c auth.Caller, officers rule.Rule) string {
 	switch {
 	case c.Agency == f.Route() && !given && c.Agency != "":
 		return "opinion"
-	case c.Agency != educationDept:
+	case !examines(c):
 		return when((c.Agency == "fire" || c.Agency == f.Route()) && c.Agency != "" && short && !f.signedBy(c.Subject), "site_check")
 	case given && !opinion.Agree:
 		return "decide"
@@ -69,7 +70,7 @@ func (f *File) waitingReview(c auth.Caller, officers rule.Rule) string {
 // Waiting is what e waits for from c.
 func (e *ListEntry) Waiting(c auth.Caller, today day.Date) string {
 	switch {
-	case c.Agency != educationDept:
+	case !examines(c):
 		return ""
 	case e.State == Proposed:
 		return when(e.MayDecide(c) == nil && e.Heard(today) == nil, "list_decide")
@@ -77,6 +78,12 @@ func (e *ListEntry) Waiting(c auth.Caller, today day.Date) string {
 		return when(c.Jurisdiction == e.OfficePlace, "list_publish")
 	}
 	return ""
+}
+
+// examines reports whether c acts for education: a city's administrator, who only
+// looks on, does not.
+func examines(c auth.Caller) bool {
+	return c.Agency == educationDept && slices.Contains(c.Roles, examinerRole)
 }
 
 func when(yes bool, kind string) string {
@@ -88,13 +95,17 @@ func when(yes bool, kind string) string {
 
 // item is f in an inbox.
 func (f *File) item(kind string, c *day.Calendar, today day.Date) Item {
-	clock, _ := f.Current()
+	clock, due := f.Current()
 	it := Item{
 		ID: f.ID, Kind: kind, Title: fmt.Sprintf("%s：%s（%s · %s）", waitingFor[kind], f.Name, f.Category.Name(), f.Item),
 		Jurisdiction: f.Jurisdiction, State: string(f.State), Since: f.since(), Due: clock.Due, Provisional: clock.Provisional,
-		Href: "/applications/" + f.ID,
+		Light: Green, Href: "/applications/" + f.ID,
 	}
-	it.Light, it.DaysLeft = light(c, today, clock.Due)
+	if due {
+		left := 0
+		it.Light, left = light(c, today, clock.Due)
+		it.DaysLeft = &left
+	}
 	return it
 }
 

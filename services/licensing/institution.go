@@ -25,6 +25,8 @@ const (
 // Enum lists the statuses for the published document.
 func (Status) Enum() []any { return []any{Active, Suspended, Revoked, Cancelled} }
 
+var statusNames = map[Status]string{Active: "有效", Suspended: "暂扣", Revoked: "吊销或撤销", Cancelled: "注销"}
+
 // Institution is who was licensed, as it is now.
 type Institution struct {
 	ID            string   `json:"id"`
@@ -42,6 +44,7 @@ type Institution struct {
 	Capacity      int      `json:"capacity"`
 	LegalForm     string   `json:"legal_form"`
 	Status        Status   `json:"status"`
+	StatusText    string   `json:"status_text" db:"-"`
 	StatusSince   day.Date `json:"status_since"`
 	LicenceNumber string   `json:"licence_number"`
 	ValidFrom     day.Date `json:"valid_from"`
@@ -97,7 +100,7 @@ func (i *Institution) Register(c auth.Caller, uscc string, on, today day.Date) e
 		return fault.Forbidden.Errorf("%s法人由%s登记", map[string]string{forProfit: "营利性", nonProfit: "非营利性"}[i.LegalForm], Office(r.agency, i.Jurisdiction))
 	}
 	if i.Status != Active {
-		return fault.Refused.Errorf("办学许可证当前状态为 %s，不能登记法人", i.Status)
+		return fault.Refused.Errorf("办学许可证%s，不能登记法人", statusNames[i.Status])
 	}
 	if i.USCC != "" {
 		return fault.Conflict.Errorf("该机构已于 %s 登记，统一社会信用代码 %s", i.RegisteredOn, i.USCC)
@@ -139,4 +142,6 @@ func (i *Institution) Actions(c auth.Caller) []flow.Action {
 }
 
 // Show fills in what is only for people to read.
-func (i *Institution) Show() { i.Place = division.Name(i.Jurisdiction) }
+func (i *Institution) Show() {
+	i.Place, i.StatusText = division.Name(i.Jurisdiction), statusNames[i.Status]
+}

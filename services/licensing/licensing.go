@@ -32,7 +32,7 @@ const (
 	ruleNotice     = "licence.public_notice"   // how long a grant is announced before it is made
 	ruleValidity   = "licence.validity"        // how long a licence lasts
 	ruleArea       = "area.per_pupil_m2"       // least area for each pupil
-	ruleOfficers   = "inspect.min_officers"    // least officers at a site check
+	ruleOfficers   = "licence.site_officers"   // least officers at a site check
 	ruleStatement  = "list.statement"          // how long one may state one's case before a black list entry
 	ruleWhiteTerm  = "list.white_term"         // how long a white list entry lasts
 	ruleBlackTerm  = "list.black_term"         // how long a black list entry lasts
@@ -82,6 +82,14 @@ var fields = map[Category]field{
 
 // Name is c for people to read.
 func (c Category) Name() string { return fields[c].name }
+
+// known returns Invalid unless code, a query's jurisdiction, is a place or "".
+func known(code string) error {
+	if _, ok := division.Find(code); !ok && code != "" {
+		return fault.Fields(fault.Field{Pointer: "/query/jurisdiction", Detail: "没有代码为 " + code + " 的行政区划（GB/T 2260）"})
+	}
+	return nil
+}
 
 // offices is what the office of each agency is called after its place.
 var offices = map[string]string{
@@ -153,9 +161,6 @@ const soon = 3
 
 // light is how a period that ends on due stands, and the working days left of it.
 func light(c *day.Calendar, today, due day.Date) (Light, int) {
-	if due.IsZero() {
-		return Green, 0
-	}
 	switch left := c.WorkingDaysBetween(today, due); {
 	case today.After(due):
 		return Red, min(left, -1) // overdue by a weekend is overdue

@@ -79,7 +79,7 @@ type ListEntry struct {
 	Manager        string         `json:"-"`
 	List           List           `json:"list"`
 	State          EntryState     `json:"state"`
-	StateName      string         `json:"state_name" db:"-"`
+	StateText      string         `json:"state_text" db:"-"`
 	Facts          string         `json:"facts"`
 	Basis          string         `json:"basis" description:"rule, source and facts, for people to read"`
 	ProposedOn     day.Date       `json:"proposed_on"`
@@ -103,7 +103,7 @@ type ListEntry struct {
 
 // Show fills in what is only for people to read.
 func (e *ListEntry) Show(c *day.Calendar, today day.Date) {
-	e.Place, e.StateName = division.Name(e.Jurisdiction), entryStateNames[e.State]
+	e.Place, e.StateText = division.Name(e.Jurisdiction), entryStateNames[e.State]
 	e.Deadlines = deadlines(e.Clocks, c, today, [][2]string{{"statement_until", "陈述申辩截止"}},
 		func(string) bool { return e.State == Proposed && !today.After(e.StatementUntil) })
 }
@@ -114,7 +114,7 @@ func (i *Institution) MayBeWhite(r rule.Rule, listed List) (fault.Ground, error)
 	ground := r.Ground(map[string]any{"status": i.Status, "uscc": i.USCC, "listed": listed})
 	var missing []string
 	if i.Status != Active {
-		missing = append(missing, "办学许可证有效（目前为 "+string(i.Status)+"）")
+		missing = append(missing, "办学许可证有效（目前已"+statusNames[i.Status]+"）")
 	}
 	if i.USCC == "" {
 		missing = append(missing, "法人登记（目前未登记统一社会信用代码）")

@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strings"
 
@@ -52,17 +53,32 @@ func (s *Service) SubmitApplication(ctx context.Context, req SubmitApplication) 
 // receive checks a's facts against the rules in force and starts the time for
 // corrections.
 func (s *Service) receive(ctx context.Context, tx pgx.Tx, a *Application) error {
-	rules, err := rule.InForce(ctx, tx, a.Jurisdiction, s.today(), ruleArea, ruleComplete)
+	ground, err := s.fits(ctx, tx, a, a.AreaM2)
 	if err != nil {
 		return err
 	}
-	ground, err := Fits(rules[ruleArea], a.Category, a.AreaM2, a.Capacity)
+	rules, err := rule.InForce(ctx, tx, a.Jurisdiction, s.today(), ruleComplete)
 	if err != nil {
 		return err
 	}
 	c, err := clock(ctx, tx, rules[ruleComplete], s.today())
 	a.ReceivedOn, a.CorrectBy, a.Clocks["correct_by"], a.Grounds = s.today(), c.Due, c, []fault.Ground{ground}
 	return err
+}
+
+// fits is Fits for a's pupils in area by the rule in force for a's category where
+// there is one (sport needs more in some places), else by that for all.
+func (s *Service) fits(ctx context.Context, tx pgx.Tx, a *Application, area float64) (fault.Ground, error) {
+	key := ruleArea + "." + string(a.Category)
+	rules, err := rule.InForce(ctx, tx, a.Jurisdiction, s.today(), key)
+	if errors.Is(err, fault.Unavailable) {
+		key = ruleArea
+		rules, err = rule.InForce(ctx, tx, a.Jurisdiction, s.today(), key)
+	}
+	if err != nil {
+		return fault.Ground{}, err
+	}
+	return Fits(rules[key], area, a.Capacity)
 }
 
 // record keeps the audit entry of a step, publishes it, and readies a to be shown.
@@ -332,7 +348,7 @@ func (s *Service) StartNotice(ctx context.Context, req StartNotice) (Application
 			if err := m.Agreed(); err != nil {
 				return err
 			}
-			rules, err := rule.InForce(ctx, tx, m.Jurisdiction, m.today, ruleOfficers, ruleArea)
+			rules, err := rule.InForce(ctx, tx, m.Jurisdiction, m.today, ruleOfficers)
 			if err != nil {
 				return err
 			}
@@ -340,7 +356,7 @@ func (s *Service) StartNotice(ctx context.Context, req StartNotice) (Application
 			if err != nil {
 				return err
 			}
-			fits, err := Fits(rules[ruleArea], m.Category, m.Measured(), m.Capacity)
+			fits, err := s.fits(ctx, tx, &m.Application, m.Measured())
 			if err != nil {
 				return err
 			}
@@ -458,6 +474,9 @@ type ApplicationList struct {
 
 // ListApplications lists the applications that the caller may see.
 func (s *Service) ListApplications(ctx context.Context, req ListApplications) (ApplicationList, error) {
+	if err := known(req.Jurisdiction); err != nil {
+		return ApplicationList{}, err
+	}
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (l ApplicationList, err error) {
 		found, err := listApplications(ctx, tx, req)
 		if err != nil {

@@ -139,6 +139,9 @@ type InstitutionList struct {
 
 // ListInstitutions lists the institutions that the caller may see.
 func (s *Service) ListInstitutions(ctx context.Context, req ListInstitutions) (InstitutionList, error) {
+	if err := known(req.Jurisdiction); err != nil {
+		return InstitutionList{}, err
+	}
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (l InstitutionList, err error) {
 		found, err := listInstitutions(ctx, tx, req)
 		l.Items, l.More = cut(found)
