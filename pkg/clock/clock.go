@@ -13,6 +13,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"xunguan/pkg/auth"
+	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/kit"
 	"xunguan/pkg/pg"
@@ -21,8 +22,8 @@ import (
 // Clock tells legal time.
 type Clock struct{ ahead atomic.Int64 }
 
-// Now is the legal time.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())) }
+// Now is the legal time, in Shanghai.
+func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())).In(day.Shanghai) }
 
 // Load sets c to where it was moved before.
 func (c *Clock) Load(ctx context.Context, db *pgxpool.Pool) error {

@@ -28,7 +28,7 @@ func TestMove(t *testing.T) {
 		{"back", to.Add(-time.Hour), fault.Conflict},
 		{"to the machine's time", time.Now(), fault.Conflict},
 	} {
-		if err := c.move(t.Context(), db, tt.to); !errors.Is(err, tt.err) {
+		if err := c.Move(t.Context(), db, tt.to); !errors.Is(err, tt.err) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.err)
 		}
 		if off := c.Now().Sub(to).Abs(); off > 5*time.Second {

@@ -56,6 +56,7 @@ type story struct {
 	run                              string
 	checks, failed, posts, stepPosts int
 	killed                           bool
+	victim                           int // pid of what was killed last
 
 	principal, examiner, examiner2, culture, market, neighbour, city *person
 	parent, stranger                                                 *person
@@ -145,12 +146,15 @@ func (s *story) eventually(ctx context.Context, ask func() answer, ok func(answe
 }
 
 // moment is the middle of a step: with -kill, its third POST costs a service its life.
-func (s *story) moment() {
+func (s *story) moment(ctx context.Context) {
 	if s.stepPosts++; s.Kill == "" || s.killed || s.stepPosts < 3 {
 		return
 	}
 	s.killed = true
 	pid, err := s.pid(s.Kill)
+	for ; err == nil && pid == s.victim && ctx.Err() == nil; pid, err = s.pid(s.Kill) {
+		time.Sleep(100 * time.Millisecond) // it is still being started again
+	}
 	if err == nil {
 		err = syscall.Kill(pid, syscall.SIGKILL)
 	}
@@ -158,6 +162,7 @@ func (s *story) moment() {
 		s.fail("不能结束 %s：%v", s.Kill, err)
 		return
 	}
+	s.victim = pid
 	fmt.Printf("  ☠ kill -9 %s（pid %d）\n", s.Kill, pid)
 }
 
