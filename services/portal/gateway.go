@@ -90,8 +90,10 @@ func (d *door) outgoing(w http.ResponseWriter, r *http.Request, v visitor) (*htt
 	if err != nil {
 		return nil, fault.Invalid.Wrap(err)
 	}
-	to := url.URL{Scheme: "http", Host: name, RawQuery: r.URL.RawQuery,
-		Path: strings.TrimPrefix(r.URL.Path, "/api/"+name), RawPath: strings.TrimPrefix(r.URL.RawPath, "/api/"+name)}
+	to := url.URL{
+		Scheme: "http", Host: name, RawQuery: r.URL.RawQuery,
+		Path: strings.TrimPrefix(r.URL.Path, "/api/"+name), RawPath: strings.TrimPrefix(r.URL.RawPath, "/api/"+name),
+	}
 	out, err := http.NewRequestWithContext(r.Context(), r.Method, to.String(), bytes.NewReader(body))
 	if err != nil {
 		return nil, fault.Invalid.Wrap(err)

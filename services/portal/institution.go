@@ -73,6 +73,22 @@ func terms(q string) []string {
 	return strings.FieldsFunc(normal(q), func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) })
 }
 
+// grams is what the column of that name has of a text that contains all terms:
+// a term's pairs of neighbours, or its only character.
+func grams(terms []string) []string {
+	var all []string
+	for _, t := range terms {
+		r := []rune(t)
+		if len(r) == 1 {
+			all = append(all, t)
+		}
+		for i := range len(r) - 1 {
+			all = append(all, string(r[i:i+2]))
+		}
+	}
+	return all
+}
+
 // absent is what an empty search says. That a place is not in the directory
 // does not make it illegal, and we do not say so.
 const absent = "未在本市名录中找到，可能未取得许可。请核对名称；如仍有疑问，可拨打 12345 政务服务便民热线，或向所在区（县）教育行政部门反映。"

@@ -260,3 +260,43 @@ func TestConsume(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestGrams is that what a search asks of the index is what PostgreSQL put there.
+func TestGrams(t *testing.T) {
+	t.Parallel()
+	s := newSuite(t)
+	for _, text := range []string{"画", "小画", "小画家", "91320508MA", "𠮷野家", "aa", "画 室"} {
+		var has bool
+		if err := s.DB.QueryRow(t.Context(), `SELECT grams($1) @> $2::text[]`, normal("甲"+text+"乙"), grams(terms(text))).Scan(&has); err != nil || !has {
+			t.Errorf("%q: grams %v are not in the column, %v", text, grams(terms(text)), err)
+		}
+	}
+}
+
+// TestSearchMany is a directory of 12,000, in which a search meets more than it
+// counts, more than it sorts, and few.
+func TestSearchMany(t *testing.T) {
+	t.Parallel()
+	s := newSuite(t)
+	_, err := s.DB.Exec(t.Context(), `INSERT INTO institutions (id, name, jurisdiction, address, category, item, kind, mode, status, licence_number, issued_by, uscc,
+			legal_form, capacity, list, list_basis, list_by, list_objection, words, changed_at)
+		SELECT n, n, '320508', '', '', '', '', '', 'ACTIVE', '', '', '', '', 1, '', '', '', '', CASE WHEN i % 4 = 0 THEN '画' ELSE '' END || '校' || n, now()
+		FROM (SELECT i, lpad(i::text, 5, '0') AS n FROM generate_series(1, 12000) i) s`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for query, want := range map[FindInstitutions][3]any{
+		{Q: "校", Page: 2}:              {10000, true, "00021"},
+		{Q: "校", Page: 100, Size: 100}: {10000, true, "09901"},
+		{Q: "画校", Page: 2}:             {3000, false, "00084"},
+		{Q: "校00077"}:                  {1, false, "00077"},
+		{Q: "校0007", Size: 3}:          {10, false, "00070"},
+		{}:                             {10000, true, "00001"},
+		{Status: "ACTIVE", Jurisdiction: "320000"}: {10000, true, "00001"},
+	} {
+		got, err := s.FindInstitutions(t.Context(), query)
+		if err != nil || len(got.Items) == 0 || got.Total != want[0] || got.More != want[1] || got.Items[0].ID != want[2] {
+			t.Errorf("%+v: %d, more %t, %+v, %v; want %v", query, got.Total, got.More, got.Items, err, want)
+		}
+	}
+}

@@ -10,7 +10,7 @@ import (
 	"sync"
 	"time"
 
-	"github.com/swaggest/swgui/v5emb" //nolint:depguard // only its assets: Swagger UI
+	"github.com/swaggest/swgui/v5emb"
 )
 
 const (

@@ -9,7 +9,7 @@ import (
 	"xunguan/pkg/fault"
 )
 
-func (d *door) publicPages(mux *http.ServeMux) {
+func (d *door) publicPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.home)))
 	mux.Handle("GET /institutions/{id}", d.counted(d.page(d.institution)))
 	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
@@ -67,7 +67,7 @@ func (d *door) institution(w http.ResponseWriter, r *http.Request) error {
 
 // contracts answers GET /contracts: a parent's own.
 func (d *door) contracts(w http.ResponseWriter, r *http.Request) error {
-	return d.table(w, r, "escrow", "/v1/contracts", tableView{Title: "我的合同", Base: "/contracts/", Columns: []string{"course", "institution_name", "state_text", "lessons", "price_fen", "paid_fen"}})
+	return d.list(w, r, "escrow", "/v1/contracts", tableView{Title: "我的合同", Base: "/contracts/", Columns: []string{"course", "institution_name", "state_text", "lessons", "price_fen", "paid_fen"}})
 }
 
 // tableView is a list of cases, each with a page of its own.
@@ -78,8 +78,8 @@ type tableView struct {
 	Rows    []fact
 }
 
-// table shows a service's list.
-func (d *door) table(w http.ResponseWriter, r *http.Request, service, path string, t tableView) error {
+// list shows a service's list.
+func (d *door) list(w http.ResponseWriter, r *http.Request, service, path string, t tableView) error {
 	v, err := d.member(r)
 	if err != nil {
 		return err

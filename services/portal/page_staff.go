@@ -12,7 +12,7 @@ import (
 	"xunguan/pkg/fault"
 )
 
-func (d *door) staffPages(mux *http.ServeMux) {
+func (d *door) staffPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.inbox)))
 	mux.Handle("GET /applications", d.counted(d.page(d.applications)))
 	mux.Handle("GET /institutions", d.counted(d.page(d.institutions)))
@@ -127,11 +127,11 @@ func (d *door) inboxOf(r *http.Request, v visitor, service string) ([]item, erro
 
 // applications answers GET /applications: those that the caller may see.
 func (d *door) applications(w http.ResponseWriter, r *http.Request) error {
-	return d.table(w, r, "licensing", "/v1/applications", tableView{Title: "设立申请", Base: "/applications/", Columns: []string{"name", "state_name", "place", "decide_by"}})
+	return d.list(w, r, "licensing", "/v1/applications", tableView{Title: "设立申请", Base: "/applications/", Columns: []string{"name", "state_name", "place", "decide_by"}})
 }
 
 // institutions answers GET /institutions of the consoles: a principal's own, an
 // official's district.
 func (d *door) institutions(w http.ResponseWriter, r *http.Request) error {
-	return d.table(w, r, "licensing", "/v1/institutions", tableView{Title: "机构", Columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}})
+	return d.list(w, r, "licensing", "/v1/institutions", tableView{Title: "机构", Columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}})
 }

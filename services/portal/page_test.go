@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"maps"
 	"net/http/httptest"
 	"net/url"
 	"regexp"
@@ -104,8 +105,10 @@ func withOffice(t *testing.T) (*suite, *office) {
 	find := map[string]string{}
 	for _, name := range []string{"licensing", "escrow"} {
 		staff := auth.Permit(name + ":case:read")
-		api := &kit.API{Title: name, Verifier: s.Signer.verifierFor(name), Log: slog.New(slog.DiscardHandler),
-			Policy: auth.Roles(map[string][]auth.Permission{"examiner": {staff}, "parent": {staff}})}
+		api := &kit.API{
+			Title: name, Verifier: s.Signer.verifierFor(name), Log: slog.New(slog.DiscardHandler),
+			Policy: auth.Roles(map[string][]auth.Permission{"examiner": {staff}, "parent": {staff}}),
+		}
 		o.routes(api, name, staff)
 		srv := httptest.NewServer(api.Handler())
 		t.Cleanup(srv.Close)
@@ -203,10 +206,7 @@ func TestCasePage(t *testing.T) {
 	key := regexp.MustCompile(`name="key" value="([^"]+)"`).FindStringSubmatch(page.body)[1]
 	form := url.Values{"csrf": {b.csrf}, "key": {key}, "href": {"/v1/applications/7/decide"}, "number.area": {"180"}, "boolean.agree": {"true"}, "text.reason": {"符合条件"}}
 	send := func(change ...string) answer {
-		f := url.Values{}
-		for k, v := range form {
-			f[k] = v
-		}
+		f := maps.Clone(form)
 		for i := 0; i < len(change); i += 2 {
 			f.Set(change[i], change[i+1])
 		}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/cookiejar"
 	"net/http/httptest"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -185,11 +186,11 @@ func (b *browser) do(method, path, body string, headers ...string) answer {
 	if err != nil {
 		b.t.Fatal(err)
 	}
-	for i := 0; i < len(headers); i += 2 {
-		if headers[i] == "Host" {
-			r.Host = headers[i+1]
+	for pair := range slices.Chunk(headers, 2) {
+		if pair[0] == "Host" {
+			r.Host = pair[1]
 		}
-		r.Header.Set(headers[i], headers[i+1])
+		r.Header.Set(pair[0], pair[1])
 	}
 	resp, err := b.http.Do(r)
 	if err != nil {

@@ -23,7 +23,8 @@ type FindInstitutions struct {
 // Institutions is one page of what was found.
 type Institutions struct {
 	Items []Institution `json:"items"`
-	Total int           `json:"total"`
+	Total int           `json:"total" description:"at most 10000"`
+	More  bool          `json:"more,omitempty" description:"there are more than total"`
 	Page  int           `json:"page"`
 	Size  int           `json:"size"`
 	Hint  string        `json:"hint,omitempty" description:"what to make of an empty result"`

@@ -2,6 +2,9 @@ package portal
 
 import (
 	"context"
+	"fmt"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -36,27 +39,65 @@ func findInstitution(ctx context.Context, tx pgx.Tx, id string) (Institution, er
 	return r.institution(), err
 }
 
+const (
+	totalCap = 10000 // matches are counted up to here; there are no more pages than that
+	frequent = 2000  // from so many matches on it is quicker to walk the order than to sort them
+)
+
+// search is the conditions of one search. What is not asked for is not in the
+// statement, else a generic plan could not use the indexes.
+type search struct {
+	found []string // what every match has; decides
+	grams []string // what the index can say of it
+	args  pgx.NamedArgs
+}
+
+func newSearch(terms []string, within, status string) search {
+	q := search{found: []string{"true"}, args: pgx.NamedArgs{"grams": grams(terms), "within": within + "%", "status": status, "cap": totalCap + 1}}
+	for i, t := range terms {
+		name := fmt.Sprint("term", i)
+		q.found = append(q.found, "strpos(words, @"+name+") > 0") // and no LIKE: a name may have a %
+		q.args[name] = t
+	}
+	if len(terms) > 0 {
+		q.grams = []string{"grams @> @grams::text[]"}
+	}
+	if within != "" {
+		q.found = append(q.found, "jurisdiction LIKE @within")
+	}
+	if status != "" {
+		q.found = append(q.found, "status = @status")
+	}
+	return q
+}
+
 // searchInstitutions returns one page of the institutions that contain every one
 // of terms. The grams find candidates by index, strpos decides: two words may
-// share their grams and not be the same. The match is materialised, else the
-// planner walks the ordering index and tries every row.
+// share their grams and not be the same. Few matches are found first and then
+// sorted, MATERIALIZED, else the planner walks the order and tries every row;
+// many are met soon by walking the order.
 func searchInstitutions(ctx context.Context, tx pgx.Tx, terms []string, within, status string, size, skip int) (Institutions, error) {
 	var found Institutions
 	err := tx.QueryRow(ctx, `SELECT coalesce(max(changed_at), 'epoch') FROM institutions`).Scan(&found.AsOf)
 	if err != nil {
 		return found, err
 	}
-	args := []any{terms, within, status}
-	const match = `WITH match AS MATERIALIZED (
-		SELECT id, name FROM institutions
-		WHERE ($1::text[] = '{}' OR grams @> (SELECT coalesce(array_agg(DISTINCT g), '{}') FROM unnest($1::text[]) term, unnest(grams(term)) g))
-		  AND NOT EXISTS (SELECT FROM unnest($1::text[]) term WHERE strpos(words, term) = 0)
-		  AND ($2 = '' OR jurisdiction LIKE $2 || '%') AND ($3 = '' OR status = $3))`
-	if err := tx.QueryRow(ctx, match+` SELECT count(*) FROM match`, args...).Scan(&found.Total); err != nil {
+	q := newSearch(terms, within, status)
+	q.args["size"], q.args["skip"] = size, skip
+	matches := ` FROM institutions WHERE ` + strings.Join(slices.Concat(q.grams, q.found), " AND ")
+	if err := tx.QueryRow(ctx, `SELECT count(*) FROM (SELECT`+matches+` LIMIT @cap) capped`, q.args).Scan(&found.Total); err != nil {
 		return found, err
 	}
-	rows, err := tx.Query(ctx, match+` SELECT `+institutionColumns+` FROM institutions
-		WHERE id IN (SELECT id FROM match ORDER BY name COLLATE "C", id LIMIT $4 OFFSET $5) ORDER BY name COLLATE "C", id`, append(args, size, skip)...)
+	const order = ` ORDER BY name COLLATE "C", id`
+	sql := `WITH match AS MATERIALIZED (SELECT id, name` + matches + `) SELECT ` + institutionColumns + ` FROM institutions
+		WHERE id IN (SELECT id FROM match` + order + ` LIMIT @size OFFSET @skip)` + order
+	if found.Total > frequent {
+		sql = `SELECT ` + institutionColumns + ` FROM institutions WHERE ` + strings.Join(q.found, " AND ") + order + ` LIMIT @size OFFSET @skip`
+	}
+	if found.Total > totalCap {
+		found.Total, found.More = totalCap, true
+	}
+	rows, err := tx.Query(ctx, sql, q.args)
 	if err != nil {
 		return found, err
 	}

@@ -48,8 +48,23 @@ func (d *door) handler() http.Handler {
 	return outer
 }
 
-func (d *door) mux() *http.ServeMux {
-	mux := http.NewServeMux()
+// table is a mux that knows its own routes, for the test that walks them.
+type table struct {
+	http.ServeMux
+	patterns []string
+}
+
+func (t *table) Handle(pattern string, h http.Handler) {
+	t.patterns = append(t.patterns, pattern)
+	t.ServeMux.Handle(pattern, h)
+}
+
+func (t *table) HandleFunc(pattern string, f func(http.ResponseWriter, *http.Request)) {
+	t.Handle(pattern, http.HandlerFunc(f))
+}
+
+func (d *door) mux() *table {
+	mux := new(table)
 	mux.HandleFunc("/api/{service}/v1/", d.gateway)
 	mux.Handle("GET /api/openapi.json", d.counted(d.say(d.openapi)))
 	mux.HandleFunc("GET /api/docs/{$}", docs)
@@ -154,7 +169,7 @@ func stylesheet(w http.ResponseWriter, r *http.Request) {
 
 // whole serves mux, whose own 404 and 405 it puts in our words: a problem for
 // programs, a page for people.
-func (d *door) whole(mux *http.ServeMux) http.Handler {
+func (d *door) whole(mux *table) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if _, pattern := mux.Handler(r); pattern == "" {
 			w = &nowhere{w, r, d}

@@ -39,7 +39,7 @@ func TestTrialLogin(t *testing.T) {
 // TestPersonas is that the brief's people are all there, each as the brief says.
 func TestPersonas(t *testing.T) {
 	t.Parallel()
-	for _, name := range strings.Fields("examiner culture market fire intake city principal parent") {
+	for name := range strings.FieldsSeq("examiner culture market fire intake city principal parent") {
 		one, ok := findPersona(name)
 		two, ok2 := findPersona(name + "2")
 		if !ok || !ok2 || one.Caller.Subject != name || two.Caller.Agency != one.Caller.Agency || two.Caller.Jurisdiction != one.Caller.Jurisdiction || two.Caller.Roles[0] != one.Caller.Roles[0] {
