@@ -2,14 +2,12 @@ package inspection
 
 import (
 	"context"
-	"errors"
 	"time"
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"xunguan/pkg/auth"
-	"xunguan/pkg/day"
 	"xunguan/pkg/division"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/flow"
@@ -145,15 +143,6 @@ func saveTip(ctx context.Context, tx pgx.Tx, t Tip) error {
 			place_address = EXCLUDED.place_address, owner = EXCLUDED.owner, received_on = EXCLUDED.received_on, due = EXCLUDED.due,
 			merged_into = CASE WHEN EXCLUDED.merged_into = '' THEN tips.merged_into ELSE EXCLUDED.merged_into END`,
 		t.ID, t.Number, t.Jurisdiction, t.State, t.Category, t.Summary, t.SubjectKind, t.InstitutionID, t.PlaceName, t.PlaceAddress, t.Owner, t.ReceivedOn, t.Due, t.MergedInto)
-}
-
-// seeded is where the demo data stand: the day they are relative to.
-func seeded(ctx context.Context, tx pgx.Tx, today day.Date) (base day.Date, done bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT base, done FROM seed`).Scan(&base, &done)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return today, false, exec(ctx, tx, `INSERT INTO seed (base) VALUES ($1)`, today)
-	}
-	return base, done, err
 }
 
 // system is the actor of the system's own steps.

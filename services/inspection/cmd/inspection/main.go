@@ -1,0 +1,30 @@
+// Command inspection serves package inspection.
+package main
+
+import (
+	"context"
+	"slices"
+
+	"xunguan/pkg/app"
+	"xunguan/pkg/event"
+	"xunguan/pkg/rule"
+	"xunguan/services/inspection"
+)
+
+func main() { app.Main("inspection", build) }
+
+func build(ctx context.Context, a *app.App, c app.Config) error {
+	b, err := a.Open(ctx, c, inspection.Migrations(), inspection.Grants)
+	if err != nil {
+		return err
+	}
+	s := &inspection.Service{DB: b.DB, Now: b.Clock.Now}
+	s.Routes(b.API)
+	m := event.Mux{}
+	b.Rules(m, inspection.Rules...)
+	s.On(m)
+	b.Consume(m, slices.Concat([]string{rule.Topic}, inspection.Topics)...)
+	b.Due(s.Timers()...)
+	b.Seed(s.SeedReady(b.Peers), s.Seed)
+	return b.Serve()
+}
