@@ -270,8 +270,16 @@ func TestWords(t *testing.T) {
 		}
 	}
 	for _, tt := range [][3]string{
-		{"due", "2026-03-02", "2026 年 3 月 2 日"}, {"due", "", ""}, {"at", "2026-03-02T01:00:00Z", "2026 年 3 月 2 日 09:00"}, {"price_fen", "480000", "4,800.00 元"},
-		{"price_fen", "x", "x"}, {"jurisdiction", "320508", "江苏省苏州市姑苏区（320508）"}, {"jurisdiction", "999999", "999999"}, {"passed", "true", "是"}, {"list", "WHITE", "白名单"}, {"n", "7", "7"},
+		{"due", "2026-03-02", "2026 年 3 月 2 日"},
+		{"due", "", ""},
+		{"at", "2026-03-02T01:00:00Z", "2026 年 3 月 2 日 09:00"},
+		{"price_fen", "480000", "4,800.00 元"},
+		{"price_fen", "x", "x"},
+		{"jurisdiction", "320508", "江苏省苏州市姑苏区（320508）"},
+		{"jurisdiction", "999999", "999999"},
+		{"passed", "true", "是"},
+		{"list", "WHITE", "白名单"},
+		{"n", "7", "7"},
 	} {
 		if got := readable(tt[0], tt[1]); got != tt[2] {
 			t.Errorf("readable(%s, %s) = %s, want %s", tt[0], tt[1], got, tt[2])

@@ -93,7 +93,8 @@ func newEcho(t *testing.T, name string, v *auth.Verifier) (*echo, *httptest.Serv
 	kit.Route(e.api, "GET /v1/me", "WhoAmI", auth.Anyone, func(ctx context.Context, _ struct{}) (auth.Caller, error) { return auth.From(ctx), nil })
 	kit.Route(e.api, "GET /v1/public", "PublicWord", auth.Public, func(ctx context.Context, _ struct {
 		Q string `query:"q"`
-	}) (said, error) {
+	},
+	) (said, error) {
 		return said{By: auth.From(ctx).Subject, Words: "public"}, nil
 	})
 	h := e.api.Handler()

@@ -29,9 +29,7 @@ CREATE INDEX logins_created ON logins (created_at);
 -- three characters, and Chinese names are looked for by two, or one.
 -- +goose StatementBegin
 CREATE FUNCTION grams(words text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
-    SELECT coalesce(array_agg(DISTINCT gram), '{}') FROM (
-        SELECT substr(words, i, n) AS gram FROM generate_series(1, length(words)) i, generate_series(1, 2) n
-    ) all_grams WHERE gram !~ '\s'
+    SELECT coalesce(array_agg(DISTINCT substr(words, i, n)), '{}') FROM generate_series(1, length(words)) i, generate_series(1, 2) n
 $$;
 -- +goose StatementEnd
 
