@@ -46,18 +46,18 @@ func newBroker(t *testing.T) *broker {
 	if err != nil {
 		t.Fatal(err)
 	}
-	port := strconv.Itoa(lis.Addr().(*net.TCPAddr).Port) //nolint:errcheck,revive // a TCP listener
+	port := strconv.Itoa(lis.Addr().(*net.TCPAddr).Port)
 	_ = lis.Close()
 	b := &broker{port: port, data: t.TempDir()}
 	b.start(t, topic)
-	t.Cleanup(func() { b.end(syscall.SIGKILL) })
+	t.Cleanup(func() { _ = b.end(syscall.SIGKILL) })
 	return b
 }
 
 // start returns when the broker answers.
 func (b *broker) start(t *testing.T, topics string) {
 	t.Helper()
-	b.cmd = exec.CommandContext(context.Background(), os.Args[0]) //nolint:gosec,usetesting // it outlives the test's context
+	b.cmd = exec.CommandContext(context.Background(), os.Args[0]) //nolint:gosec // it outlives the test's context
 	b.cmd.Env = append(os.Environ(), "BROKER_PORT="+b.port, "BROKER_DATA="+b.data, "BROKER_TOPICS="+topics)
 	b.cmd.Stderr = os.Stderr
 	if err := b.cmd.Start(); err != nil {

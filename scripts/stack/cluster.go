@@ -61,7 +61,7 @@ func (c Cluster) Init(ctx context.Context, args ...string) error {
 		return fmt.Errorf("不能建立数据库目录：%w", err)
 	}
 	password := making + ".password"
-	defer os.Remove(password) //nolint:errcheck // it is about to be of no use
+	defer os.Remove(password)
 	if err := errors.Join(os.WriteFile(password, []byte(c.Password), 0o600), c.Account.own(password)); err != nil {
 		return err
 	}
@@ -104,7 +104,7 @@ func (c Cluster) Process() Process {
 		Args: []string{
 			"-D", c.Data, "-p", strconv.Itoa(c.Port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
 			"-c", "max_connections=" + strconv.Itoa(c.Connections), "-c", "shared_buffers=128MB", "-c", "max_wal_size=512MB",
-			"-c", "password_encryption=scram-sha-256", "-c", "log_line_prefix=%m [%p] %u@%d ", "-c", "timezone=Asia/Shanghai",
+			"-c", "password_encryption=scram-sha-256", "-c", "log_line_prefix=%m [%p] %u@%d ", "-c", "timezone=UTC", "-c", "log_timezone=Asia/Shanghai",
 		},
 	}
 }

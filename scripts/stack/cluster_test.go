@@ -158,7 +158,7 @@ func TestPostgresKilled(t *testing.T) {
 		if err != nil {
 			return false
 		}
-		defer again.Close(ctx) //nolint:errcheck // only read
+		defer again.Close(ctx)
 		var n int
 		return again.QueryRow(ctx, "SELECT n FROM t").Scan(&n) == nil && n == 1
 	})
@@ -228,7 +228,7 @@ func TestRelink(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if got, err := os.ReadFile(filepath.Join(lib, "libpq.so.5")); err != nil || string(got) != "lib" {
+	if got, err := os.ReadFile(filepath.Join(lib, "libpq.so.5")); err != nil || string(got) != "lib" { //nolint:gosec // our own folder
 		t.Errorf("through the link: %q, %v", got, err)
 	}
 	write(filepath.Join(root, "native", "pg-symlinks.json"), `[{"source":"native/lib/libpq.so.5.17","target":"../../evil"}]`)

@@ -18,15 +18,32 @@ type Database struct{ Name, Password string }
 func Provision(ctx context.Context, admin, owner string, databases ...Database) error {
 	conn, err := pgx.Connect(ctx, admin)
 	if err != nil {
-		return fmt.Errorf("不能连接 PostgreSQL:%w", err)
+		return unreachable(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is under way
+	defer conn.Close(ctx)
 	for _, d := range databases {
 		if err := d.provision(ctx, conn, owner); err != nil {
 			return fmt.Errorf("数据库 %s：%w", d.Name, err)
 		}
 	}
 	return nil
+}
+
+// Reach returns why the administrator's url cannot be used, if it cannot.
+func Reach(ctx context.Context, admin string) error {
+	if _, err := (Database{}).URL(admin); err != nil {
+		return err
+	}
+	conn, err := pgx.Connect(ctx, admin)
+	if err != nil {
+		return unreachable(err)
+	}
+	return conn.Close(ctx)
+}
+
+// unreachable puts pgx's several lines into one.
+func unreachable(err error) error {
+	return fmt.Errorf("不能连接 PostgreSQL（请检查 DATABASE_URL 与服务器）：%s", oneLine(err.Error()))
 }
 
 func (d Database) provision(ctx context.Context, conn *pgx.Conn, owner string) error {
@@ -122,9 +139,9 @@ func (d Database) check(ctx context.Context, conn *pgx.Conn) error {
 func Drop(ctx context.Context, admin, owner string, names ...string) error {
 	conn, err := pgx.Connect(ctx, admin)
 	if err != nil {
-		return fmt.Errorf("不能连接 PostgreSQL:%w", err)
+		return unreachable(err)
 	}
-	defer conn.Close(ctx) //nolint:errcheck // nothing is under way
+	defer conn.Close(ctx)
 	for _, name := range names {
 		made, err := Database{Name: name}.owned(ctx, conn, owner)
 		if err != nil {

@@ -72,7 +72,7 @@ func node(ctx context.Context) error {
 		return fmt.Errorf("没有 Node：请安装 Node %d 以上（https://nodejs.org，或 apt-get install nodejs npm）", npmNode)
 	}
 	if v := strings.TrimSpace(string(out)); number(v) < npmNode {
-		return fmt.Errorf("Node %s 太旧：请安装 Node %d 以上（https://nodejs.org）", v, npmNode)
+		return fmt.Errorf("本机的 Node %s 太旧：请安装 Node %d 以上（https://nodejs.org）", v, npmNode)
 	}
 	if _, err := exec.LookPath("npm"); err != nil {
 		return errors.New("没有 npm：请执行 apt-get install npm，或从 https://nodejs.org 安装 Node")
@@ -83,7 +83,7 @@ func node(ctx context.Context) error {
 // install puts the server into dir in one step; another process may be at it, too.
 func install(ctx context.Context, dir string) error {
 	making := fmt.Sprintf("%s.new-%d", dir, os.Getpid())
-	defer os.RemoveAll(making) //nolint:errcheck // a folder more
+	defer os.RemoveAll(making)
 	if err := npmInstall(ctx, making); err != nil {
 		return err
 	}

@@ -39,7 +39,7 @@ func (d Dir) Lock() (release func(), err error) {
 	if err != nil {
 		return nil, fmt.Errorf("不能写数据目录：%w", err)
 	}
-	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil { //nolint:gosec // a file descriptor is small
+	if err := syscall.Flock(int(f.Fd()), syscall.LOCK_EX|syscall.LOCK_NB); err != nil {
 		held, _ := os.ReadFile(f.Name())
 		_ = f.Close()
 		return nil, fmt.Errorf("%s 正被另一个 make up 使用（进程 %s）：请先停掉它（在它的终端按 Ctrl-C），或用 XUNGUAN_DATA 另选数据目录", d, strings.TrimSpace(string(held)))

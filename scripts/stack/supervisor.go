@@ -17,7 +17,7 @@ import (
 // within deathsIn. All of stopCap is left to one that is asked to end.
 const (
 	firstPause  = 100 * time.Millisecond
-	longestWait = 1500 * time.Millisecond // with the start itself, under 2 s
+	longestWait = 1200 * time.Millisecond // with the start itself, under 2 s
 	deathsMax   = 5
 	deathsIn    = 20 * time.Second
 	stopCap     = 25 * time.Second
@@ -133,7 +133,7 @@ func (c *child) start() (*exec.Cmd, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer log.Close() //nolint:errcheck // the process has its own
+	defer log.Close()
 	cmd := c.command(log)
 	started := make(chan error)
 	c.sup.starts <- func() { started <- cmd.Start() }
@@ -185,10 +185,11 @@ func (c *child) keep(cmd *exec.Cmd) {
 
 // wait returns why the process died, or nil if it was told to.
 func (c *child) wait(cmd *exec.Cmd) error {
-	died := make(chan error, 1)
-	go func() { died <- cmd.Wait() }()
+	var err error
+	died := make(chan struct{})
+	go func() { err = cmd.Wait(); close(died) }()
 	select {
-	case err := <-died:
+	case <-died:
 		if err == nil {
 			err = errors.New("exit status 0")
 		}

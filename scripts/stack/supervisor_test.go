@@ -42,7 +42,7 @@ func TestMain(m *testing.M) {
 }
 
 func note(name string, sig os.Signal) {
-	f, err := os.OpenFile(os.Getenv("STACK_NOTE"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600)
+	f, err := os.OpenFile(os.Getenv("STACK_NOTE"), os.O_APPEND|os.O_WRONLY|os.O_CREATE, 0o600) //nolint:gosec // the test says where
 	if err != nil {
 		panic(err)
 	}
@@ -152,7 +152,7 @@ func TestStopOrder(t *testing.T) {
 	}
 	list := running(t, sup.Dir)
 	sup.Stop()
-	got, err := os.ReadFile(notes)
+	got, err := os.ReadFile(notes) //nolint:gosec // our own file
 	if want := "portal terminated\nbroker terminated\ndatabase interrupt\n"; err != nil || string(got) != want {
 		t.Errorf("stopped %q, want %q", got, want)
 	}
@@ -266,7 +266,7 @@ func TestLogRotation(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer f.Close() //nolint:errcheck // empty
+	defer f.Close()
 	for name, want := range map[string]int64{file: 0, file + ".1": logCap + 1} {
 		if info, err := os.Stat(name); err != nil || info.Size() != want {
 			t.Errorf("%s: %v, want %d bytes", name, err, want)

@@ -88,7 +88,7 @@ func unused() (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer lis.Close() //nolint:errcheck // nobody has connected
+	defer lis.Close()
 	_, port, err := net.SplitHostPort(lis.Addr().String())
 	if err != nil {
 		return 0, err

@@ -41,7 +41,7 @@ func (s *suite) build(ctx context.Context) error {
 	if err != nil {
 		return errors.Join(fmt.Errorf("编译失败（%w）", err), errors.New(complaint))
 	}
-	say("编译完成，用时 %.1f 秒", time.Since(began).Seconds())
+	say("编译完成，用时 %.1f 秒，下载了 %d 个模块", time.Since(began).Seconds(), modules.Load())
 	return nil
 }
 

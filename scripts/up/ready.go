@@ -67,7 +67,7 @@ func lacking(ctx context.Context, name, url string) string {
 	if err != nil {
 		return name + "（未应答）"
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	if resp.StatusCode == http.StatusOK {
 		return ""
 	}

@@ -36,9 +36,9 @@ func (s *suite) table(w io.Writer, took time.Duration) {
 	}
 	for _, r := range rows {
 		line := pad(r[0], wide[0]) + "  " + pad(r[1], wide[1]) + "  " + r[2]
-		fmt.Fprintln(w, strings.TrimRight("  "+line, " ")) //nolint:errcheck // a terminal
+		fmt.Fprintln(w, strings.TrimRight("  "+line, " "))
 	}
-	fmt.Fprintf(w, "\nREADY %.1f 秒 · Ctrl-C 停止\n", took.Seconds()) //nolint:errcheck // a terminal
+	fmt.Fprintf(w, "\nREADY %.1f 秒 · Ctrl-C 停止\n", took.Seconds())
 }
 
 // personas are the portal's, in its words, and what each can show.

@@ -31,7 +31,7 @@ func (UpCmd) Run(cli *CLI) error {
 	began := time.Now()
 	ctx, cancel := untilStopped(os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer cancel()
-	s, release, err := prepare(cli)
+	s, release, err := prepare(ctx, cli)
 	if err != nil {
 		return err
 	}
@@ -72,7 +72,7 @@ func ended(err error) error {
 
 // prepare checks what can be checked before anything is started, and makes what
 // is made once.
-func prepare(cli *CLI) (s *suite, release func(), err error) {
+func prepare(ctx context.Context, cli *CLI) (s *suite, release func(), err error) {
 	s = &suite{data: stack.Dir(cli.Data), root: ".", offset: cli.PortOffset, databases: make(map[string]string)}
 	if s.offset < 0 || postgresPort+s.offset > 65535 {
 		return nil, nil, fmt.Errorf("XUNGUAN_PORT_OFFSET=%d 超出范围：可用 0 到 %d", s.offset, 65535-postgresPort)
@@ -80,7 +80,11 @@ func prepare(cli *CLI) (s *suite, release func(), err error) {
 	if release, err = s.data.Lock(); err != nil {
 		return nil, nil, err
 	}
-	if err = errors.Join(s.data.Room(room), s.free(cli.Database == "")); err == nil {
+	err = errors.Join(s.data.Room(room), s.free(cli.Database == ""))
+	if err == nil && cli.Database != "" {
+		err = stack.Reach(ctx, cli.Database)
+	}
+	if err == nil {
 		err = s.keys()
 	}
 	if err != nil {
@@ -194,7 +198,7 @@ func (s *suite) server(ctx context.Context, sup *stack.Supervisor) (string, erro
 	c := stack.Cluster{
 		Server: server, Data: dir.At(stack.ClusterFolder), Port: postgresPort + s.offset, Password: s.secrets.Postgres, Connections: 300,
 	}
-	say("启动 PostgreSQL %d(%s)", server.Major, server.Bin)
+	say("启动 PostgreSQL %d（%s）", server.Major, server.Bin)
 	if err := c.Init(ctx); err != nil {
 		return "", err
 	}

@@ -30,7 +30,9 @@ func newSuite(t *testing.T, programs ...string) *suite {
 			t.Fatal(err)
 		}
 	}
-	s := &suite{data: stack.Dir(t.TempDir()), root: root, offset: 1000, databases: map[string]string{"escrow": "postgres://escrow:secret@db", "portal": "postgres://portal:secret@db"}}
+	s := &suite{data: stack.Dir(t.TempDir()), root: root, offset: 1000, databases: map[string]string{ //nolint:gosec // of no server
+		"escrow": "postgres://escrow:secret@db", "portal": "postgres://portal:secret@db",
+	}}
 	if err := s.keys(); err != nil {
 		t.Fatal(err)
 	}
@@ -123,7 +125,7 @@ func TestKeysLast(t *testing.T) {
 
 func TestPrepareRefuses(t *testing.T) {
 	t.Parallel()
-	if _, _, err := prepare(&CLI{Data: t.TempDir(), PortOffset: 60000}); err == nil || !strings.Contains(err.Error(), "XUNGUAN_PORT_OFFSET") {
+	if _, _, err := prepare(t.Context(), &CLI{Data: t.TempDir(), PortOffset: 60000}); err == nil || !strings.Contains(err.Error(), "XUNGUAN_PORT_OFFSET") {
 		t.Errorf("ports beyond the last: %v", err)
 	}
 	data := t.TempDir()
@@ -132,19 +134,27 @@ func TestPrepareRefuses(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer release()
-	if _, _, err := prepare(&CLI{Data: data}); err == nil || !strings.Contains(err.Error(), "另一个 make up") {
+	if _, _, err := prepare(t.Context(), &CLI{Data: data}); err == nil || !strings.Contains(err.Error(), "另一个 make up") {
 		t.Errorf("a second up: %v", err)
 	}
 	if err := (ResetCmd{}).Run(&CLI{Data: data}); err == nil || !strings.Contains(err.Error(), "另一个 make up") {
 		t.Errorf("reset of a running suite: %v", err)
 	}
+	for url, why := range map[string]string{
+		"mysql://root@db/x": "形式", "postgres://nobody:x@127.0.0.1:1/postgres": "不能连接 PostgreSQL",
+	} {
+		_, _, err := prepare(t.Context(), &CLI{Data: t.TempDir(), Database: url, PortOffset: 20000})
+		if err == nil || !strings.Contains(err.Error(), why) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("%s: %v; want one line with %s", url, err, why)
+		}
+	}
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer lis.Close()                                     //nolint:errcheck // nobody connects
-	offset := lis.Addr().(*net.TCPAddr).Port - brokerPort //nolint:errcheck,revive // a TCP listener
-	_, _, err = prepare(&CLI{Data: t.TempDir(), PortOffset: offset})
+	defer lis.Close()
+	offset := lis.Addr().(*net.TCPAddr).Port - brokerPort
+	_, _, err = prepare(t.Context(), &CLI{Data: t.TempDir(), PortOffset: offset})
 	if err == nil || !strings.Contains(err.Error(), "消息代理") || !strings.Contains(err.Error(), strconv.Itoa(os.Getpid())) {
 		t.Errorf("the broker's port is taken: %v", err)
 	}
