@@ -40,7 +40,7 @@ func (s *Service) judge(ctx context.Context, tx pgx.Tx, b basket, fact string) e
 	if err := s.clear(ctx, tx, b, clear, fact); err != nil {
 		return err
 	}
-	return saveWatched(ctx, tx, b.own, len(found) > 0)
+	return saveWatched(ctx, tx, b, len(found) > 0)
 }
 
 // findings applies the fee rules to the basket of c, as if c were paid today if

@@ -46,9 +46,14 @@ func saveCleared(ctx context.Context, tx pgx.Tx, f Flag) error {
 		f.InstitutionID, f.ContractID, f.ID, f.State, f.ClearedOn, f.ClearedBy)
 }
 
-// saveWatched notes on every contract of c's basket whether a flag is open in it.
-func saveWatched(ctx context.Context, tx pgx.Tx, c *Contract, watched bool) error {
-	_, err := tx.Exec(ctx, `UPDATE contracts SET watched = $3 WHERE institution_id = $1 AND basket = $2 AND watched <> $3`, c.InstitutionID, c.Basket, watched)
+// saveWatched notes on b's contracts, which are all locked, whether a flag is open
+// in it. A contract that is not locked learns it when it is paid.
+func saveWatched(ctx context.Context, tx pgx.Tx, b basket, watched bool) error {
+	ids := make([]string, len(b.all))
+	for i, c := range b.all {
+		ids[i] = c.ID
+	}
+	_, err := tx.Exec(ctx, `UPDATE contracts SET watched = $3 WHERE institution_id = $1 AND id = ANY ($2) AND watched <> $3`, b.own.InstitutionID, ids, watched)
 	return err
 }
 
