@@ -44,9 +44,9 @@ type Action struct {
 
 // Field is what an action asks for.
 type Field struct {
-	Name     string   `json:"name"`
+	Name     string   `json:"name" description:"of the request's field; sponsor.name is a field within sponsor"`
 	Label    string   `json:"label"`
-	Type     string   `json:"type" description:"text, number, date, boolean or choice"`
+	Type     string   `json:"type" description:"text, number, date, boolean, choice, or list: texts, one a line"`
 	Required bool     `json:"required"`
 	Choices  []string `json:"choices,omitempty"`
 }

@@ -227,12 +227,29 @@ func bodyOf(form url.Values) ([]byte, error) {
 			if !json.Valid([]byte(text)) {
 				return nil, fault.Fields(fault.Field{Pointer: "/" + field, Detail: "应为数字"})
 			}
-			body[field] = json.Number(text)
+			put(body, field, json.Number(text))
 		case "boolean":
-			body[field] = text == "true"
+			put(body, field, text == "true")
+		case "list":
+			put(body, field, strings.FieldsFunc(text, func(c rune) bool { return c == '\n' || c == '\r' }))
 		default:
-			body[field] = text
+			put(body, field, text)
 		}
 	}
 	return json.Marshal(body)
+}
+
+// put sets field of body; sponsor.name is the name of body's sponsor.
+func put(body map[string]any, field string, value any) {
+	outer, inner, nested := strings.Cut(field, ".")
+	if !nested {
+		body[field] = value
+		return
+	}
+	within, ok := body[outer].(map[string]any)
+	if !ok {
+		within = map[string]any{}
+		body[outer] = within
+	}
+	put(within, inner, value)
 }
