@@ -66,7 +66,7 @@ func TestProvision(t *testing.T) {
 	t.Parallel()
 	c, _ := newCluster(t)
 	ctx := t.Context()
-	escrow, portal := Database{"escrow", "first"}, Database{"portal", "second"}
+	escrow, portal := Database{Name: "escrow", Password: "first"}, Database{Name: "portal", Password: "second"}
 	for range 2 { // any start may run it again
 		if err := Provision(ctx, c.URL(), "ours", escrow, portal); err != nil {
 			t.Fatal(err)
@@ -99,7 +99,7 @@ func TestProvision(t *testing.T) {
 	if _, err := pgx.Connect(ctx, foreign); err == nil || !strings.Contains(err.Error(), "42501") {
 		t.Errorf("escrow in portal's database: %v", err)
 	}
-	wrong, _ := Database{"escrow", "first"}.URL(c.URL())
+	wrong, _ := Database{Name: "escrow", Password: "first"}.URL(c.URL())
 	if _, err := pgx.Connect(ctx, wrong); err == nil || !strings.Contains(err.Error(), "28P01") {
 		t.Errorf("with the old password: %v", err)
 	}
@@ -119,11 +119,11 @@ func TestProvisionRefuses(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	if err := Provision(ctx, c.URL(), "theirs", Database{"escrow", "x"}); err != nil {
+	if err := Provision(ctx, c.URL(), "theirs", Database{Name: "escrow", Password: "x"}); err != nil {
 		t.Fatal(err)
 	}
 	for name, why := range map[string]string{"stranger": "已经存在", "escrow": "theirs", "mighty": "权力过大", "latin": "LATIN1"} {
-		err := Provision(ctx, c.URL(), "ours", Database{name, "x"})
+		err := Provision(ctx, c.URL(), "ours", Database{Name: name, Password: "x"})
 		if err == nil || !strings.Contains(err.Error(), why) || !strings.Contains(err.Error(), name) {
 			t.Errorf("%s: %v; want %q", name, err, why)
 		}

@@ -10,7 +10,16 @@ import (
 
 // Database is a service's own: owned by a role of the same name, which has no
 // other power.
-type Database struct{ Name, Password string }
+//
+// Keeper gives it a second role besides, <name>_identity, which cannot log in: what
+// that one owns, the first can only reach by SET ROLE. The tip-offs keep who told so.
+type Database struct {
+	Name, Password string
+	Keeper         bool
+}
+
+// keeper is the name of the second role.
+func (d Database) keeper() string { return d.Name + "_identity" }
 
 // Provision makes, by an administrator's url, what databases lack, for the
 // suite that is named owner. It may run again at any time. It refuses a database
@@ -52,6 +61,9 @@ func (d Database) provision(ctx context.Context, conn *pgx.Conn, owner string) e
 		return err
 	}
 	if err := d.role(ctx, conn); err != nil {
+		return err
+	}
+	if err := d.keep(ctx, conn); err != nil {
 		return err
 	}
 	name := pgx.Identifier{d.Name}.Sanitize()
@@ -115,6 +127,30 @@ func (d Database) role(ctx context.Context, conn *pgx.Conn) error {
 	return err
 }
 
+// keep makes the second role, if there is to be one, and lets the first become it
+// but not inherit from it.
+func (d Database) keep(ctx context.Context, conn *pgx.Conn) error {
+	if !d.Keeper {
+		return nil
+	}
+	_, err := conn.Exec(ctx, `DO $$
+		DECLARE
+			service text := `+quote(d.Name)+`;
+			keeper  text := `+quote(d.keeper())+`;
+		BEGIN
+			IF NOT EXISTS (SELECT FROM pg_roles WHERE rolname = keeper) THEN
+				EXECUTE format('CREATE ROLE %I NOLOGIN', keeper);
+			END IF;
+			EXECUTE format('ALTER ROLE %I NOINHERIT', service);
+			IF current_setting('server_version_num')::int >= 160000 THEN
+				EXECUTE format('GRANT %I TO %I WITH INHERIT FALSE, SET TRUE', keeper, service);
+			ELSE
+				EXECUTE format('GRANT %I TO %I', keeper, service);
+			END IF;
+		END $$`)
+	return err
+}
+
 // check refuses a database whose order of text differs from the suite's, and a
 // role that row-level security would not hold.
 func (d Database) check(ctx context.Context, conn *pgx.Conn) error {
@@ -151,7 +187,8 @@ func Drop(ctx context.Context, admin, owner string, names ...string) error {
 			continue
 		}
 		id := pgx.Identifier{name}.Sanitize()
-		for _, sql := range []string{"DROP DATABASE " + id + " WITH (FORCE)", "DROP ROLE " + id} {
+		keeper := pgx.Identifier{Database{Name: name}.keeper()}.Sanitize()
+		for _, sql := range []string{"DROP DATABASE " + id + " WITH (FORCE)", "DROP ROLE " + id, "DROP ROLE IF EXISTS " + keeper} {
 			if _, err := conn.Exec(ctx, sql); err != nil {
 				return fmt.Errorf("数据库 %s：%w", name, err)
 			}

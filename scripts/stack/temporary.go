@@ -75,7 +75,7 @@ func (s Server) temporary(ctx context.Context, dir Dir, sup *Supervisor) (string
 	if err := WaitFor(ctx, c.URL()); err != nil {
 		return "", errors.Join(err, errors.New("日志最后一行："+tail(dir.At("log", "postgresql.log"))))
 	}
-	d := Database{"xunguan_test", strings.ToLower(rand.Text())}
+	d := Database{Name: "xunguan_test", Password: strings.ToLower(rand.Text()), Keeper: true}
 	if err := Provision(ctx, c.URL(), "xunguan test", d); err != nil {
 		return "", err
 	}

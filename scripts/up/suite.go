@@ -159,16 +159,20 @@ func (s *suite) provider() stack.Process {
 
 func (s *suite) service(v service) stack.Process {
 	prefix := strings.ToUpper(v.name) + "_"
+	env := map[string]string{
+		prefix + "HTTP_ADDR":     s.port(v.port, "").Addr(),
+		prefix + "DATABASE_URL":  s.databases[v.name],
+		prefix + "KAFKA_BROKERS": s.port(brokerPort, "").Addr(),
+		prefix + "CALLER_KEYS":   s.kid + "=" + s.key,
+		prefix + "PEERS":         s.peers(),
+		prefix + "TRIAL":         "true",
+	}
+	if v.name == "tipoff" {
+		env[prefix+"KEYS"] = s.data.At("keys", "tipoff")
+		env[prefix+"IMPORT"] = filepath.Join(s.root, "..", "shared", "data", "citizen-messages.csv")
+	}
 	return stack.Process{
-		Name: v.name, Path: s.data.At("bin", v.name), HTTP: s.url(v.port), Database: s.databases[v.name],
-		Env: s.env(map[string]string{
-			prefix + "HTTP_ADDR":     s.port(v.port, "").Addr(),
-			prefix + "DATABASE_URL":  s.databases[v.name],
-			prefix + "KAFKA_BROKERS": s.port(brokerPort, "").Addr(),
-			prefix + "CALLER_KEYS":   s.kid + "=" + s.key,
-			prefix + "PEERS":         s.peers(),
-			prefix + "TRIAL":         "true",
-		}),
+		Name: v.name, Path: s.data.At("bin", v.name), HTTP: s.url(v.port), Database: s.databases[v.name], Env: s.env(env),
 	}
 }
 
