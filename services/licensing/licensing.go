@@ -15,12 +15,14 @@
 package licensing
 
 import (
+	"errors"
 	"strings"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/division"
 	"xunguan/pkg/fault"
+	"xunguan/pkg/flow"
 	"xunguan/pkg/rule"
 )
 
@@ -131,6 +133,22 @@ func County(code, pointer string) error {
 	return fault.Fields(fault.Field{Pointer: pointer, Detail: division.Name(code) + "不是县级行政区划，办学许可由县级教育行政部门受理"})
 }
 
+// step is the row of m for action, in the words of states: Conflict if state does
+// not allow it, Forbidden if c may not.
+func step[S ~string](m flow.Machine, states map[S]string, state S, action string, c auth.Caller) (flow.Step, error) {
+	found, err := m.Step(string(state), action, c)
+	if errors.Is(err, fault.Conflict) {
+		label := action
+		for _, s := range m.Steps {
+			if s.Action == action {
+				label = s.Label
+			}
+		}
+		err = fault.Conflict.Errorf("%s目前为“%s”，不能%s", m.Name, states[state], label)
+	}
+	return found, err
+}
+
 // A Clock is a legal date of a case, as it was counted.
 type Clock struct {
 	From        day.Date     `json:"from"`
@@ -204,11 +222,12 @@ func deadlines(cs Clocks, c *day.Calendar, today day.Date, names [][2]string, op
 // term is the last day of a validity that begins on from: it does not move for a
 // day off, as a deadline does.
 func term(r rule.Rule, from day.Date) day.Date {
+	const months = 12
 	n := int(r.Int())
-	switch day.Unit(r.Unit) {
-	case day.Year:
-		return from.AddMonths(12 * n).AddDays(-1)
-	case day.Month:
+	switch r.Unit {
+	case string(day.Year):
+		return from.AddMonths(months * n).AddDays(-1)
+	case string(day.Month):
 		return from.AddMonths(n).AddDays(-1)
 	default:
 		return from.AddDays(n - 1)

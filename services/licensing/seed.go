@@ -56,30 +56,71 @@ const (
 
 // cast is the demo city: most of it in 姑苏区, some around it, some far away.
 var cast = []part{
-	{gusu, white, 300, "principal"}, {gusu, white, 210, "principal"}, {gusu, registered, 40, "principal"},
-	{gusu, white, 280, "principal2"}, {gusu, registered, 95, "principal2"}, {gusu, returned, 3, "principal2"},
+	{gusu, white, 300, "principal"},
+	{gusu, white, 210, "principal"},
+	{gusu, registered, 40, "principal"},
+	{gusu, white, 280, "principal2"},
+	{gusu, registered, 95, "principal2"},
+	{gusu, returned, 3, "principal2"},
 
-	{gusu, waits, 0, ""}, {gusu, waits, 1, ""}, {gusu, waits, 3, ""}, {gusu, waits, 5, ""},
-	{gusu, waits, 9, ""}, {gusu, waits, 12, ""}, // met with silence: deemed accepted
-	{gusu, returned, 4, ""}, {gusu, corrected, 1, ""}, {gusu, notTaken, 6, ""},
-	{gusu, noOpinion, 3, ""}, {gusu, noOpinion, 18, ""}, {gusu, noOpinion, 24, ""}, {gusu, disagreed, 8, ""},
-	{gusu, oneChecked, 6, ""}, {gusu, oneChecked, 19, ""}, {gusu, checked, 9, ""}, {gusu, checked, 26, ""},
-	{gusu, announced, 2, ""}, {gusu, announced, 4, ""}, {gusu, announced, 8, ""}, {gusu, announced, 14, ""},
-	{gusu, refused, 15, ""}, {gusu, withdrawn, 7, ""},
+	{gusu, waits, 0, ""},
+	{gusu, waits, 1, ""},
+	{gusu, waits, 3, ""},
+	{gusu, waits, 5, ""},
+	{gusu, waits, 9, ""},
+	{gusu, waits, 12, ""}, // met with silence: deemed accepted
+	{gusu, returned, 4, ""},
+	{gusu, corrected, 1, ""},
+	{gusu, notTaken, 6, ""},
+	{gusu, noOpinion, 3, ""},
+	{gusu, noOpinion, 18, ""},
+	{gusu, noOpinion, 24, ""},
+	{gusu, disagreed, 8, ""},
+	{gusu, oneChecked, 6, ""},
+	{gusu, oneChecked, 19, ""},
+	{gusu, checked, 9, ""},
+	{gusu, checked, 26, ""},
+	{gusu, announced, 2, ""},
+	{gusu, announced, 4, ""},
+	{gusu, announced, 8, ""},
+	{gusu, announced, 14, ""},
+	{gusu, refused, 15, ""},
+	{gusu, withdrawn, 7, ""},
 
-	{gusu, licensed, 3, ""}, {gusu, licensed, 20, ""}, {gusu, registered, 60, ""}, {gusu, registered, 400, ""},
-	{gusu, white, 50, ""}, {gusu, white, 120, ""}, {gusu, white, 330, ""}, {gusu, white, 350, ""},
+	{gusu, licensed, 3, ""},
+	{gusu, licensed, 20, ""},
+	{gusu, registered, 60, ""},
+	{gusu, registered, 400, ""},
+	{gusu, white, 50, ""},
+	{gusu, white, 120, ""},
+	{gusu, white, 330, ""},
+	{gusu, white, 350, ""},
 	{gusu, white, 500, ""}, // its year on the list is over
-	{gusu, whiteAsked, 70, ""}, {gusu, whiteSettled, 80, ""},
-	{gusu, black, 420, ""}, {gusu, black, 700, ""}, {gusu, blackAsked, 260, ""}, {gusu, blackHeard, 240, ""},
-	{gusu, registered, 1080, ""},                             // soon to expire
-	{gusu, registered, 1110, ""}, {gusu, licensed, 1150, ""}, // expired
+	{gusu, whiteAsked, 70, ""},
+	{gusu, whiteSettled, 80, ""},
+	{gusu, black, 420, ""},
+	{gusu, black, 700, ""},
+	{gusu, blackAsked, 260, ""},
+	{gusu, blackHeard, 240, ""},
+	{gusu, registered, 1080, ""}, // soon to expire
+	{gusu, registered, 1110, ""},
+	{gusu, licensed, 1150, ""}, // expired
 
-	{wuzhong, waits, 2, ""}, {wuzhong, noOpinion, 5, ""}, {wuzhong, announced, 3, ""}, {wuzhong, white, 200, ""}, {wuzhong, registered, 130, ""},
-	{huqiu, waits, 4, ""}, {huqiu, white, 150, ""}, {huqiu, registered, 30, ""},
-	{xiangcheng, oneChecked, 4, ""}, {xiangcheng, white, 90, ""},
-	{park, waits, 1, ""}, {park, white, 220, ""},
-	{xihu, waits, 2, ""}, {xihu, white, 160, ""}, {xihu, registered, 75, ""},
+	{wuzhong, waits, 2, ""},
+	{wuzhong, noOpinion, 5, ""},
+	{wuzhong, announced, 3, ""},
+	{wuzhong, white, 200, ""},
+	{wuzhong, registered, 130, ""},
+	{huqiu, waits, 4, ""},
+	{huqiu, white, 150, ""},
+	{huqiu, registered, 30, ""},
+	{xiangcheng, oneChecked, 4, ""},
+	{xiangcheng, white, 90, ""},
+	{park, waits, 1, ""},
+	{park, white, 220, ""},
+	{xihu, waits, 2, ""},
+	{xihu, white, 160, ""},
+	{xihu, registered, 75, ""},
 }
 
 // seedWords are what demo institutions are called. Each name also says 示例, so
@@ -97,9 +138,16 @@ var seedItems = []struct {
 	item     string
 	called   string
 }{
-	{CultureArts, "美术", "美术"}, {CultureArts, "音乐", "音乐"}, {CultureArts, "舞蹈", "舞蹈"}, {CultureArts, "戏剧与影视", "戏剧"},
-	{CultureArts, "中国传统艺术", "书画"}, {Sport, "球类", "球类"}, {Sport, "武术", "武术"}, {Sport, "棋牌", "棋艺"},
-	{Science, "机器人编程", "编程"}, {Science, "创客", "创客"},
+	{CultureArts, "美术", "美术"},
+	{CultureArts, "音乐", "音乐"},
+	{CultureArts, "舞蹈", "舞蹈"},
+	{CultureArts, "戏剧与影视", "戏剧"},
+	{CultureArts, "中国传统艺术", "书画"},
+	{Sport, "球类", "球类"},
+	{Sport, "武术", "武术"},
+	{Sport, "棋牌", "棋艺"},
+	{Science, "机器人编程", "编程"},
+	{Science, "创客", "创客"},
 }
 
 // Seed plays the demo city into an empty database by the real use cases, each as
@@ -281,13 +329,11 @@ func (p *player) review(f fate, on day.Date) Application {
 		return a
 	}
 	p.check(a, p.officer(educationDept, false), p.next(on, 2), f != refused)
-	switch f {
-	case refused:
+	if f == refused {
 		as(p, p.officer(educationDept, false), p.next(on, 4), (*Service).DecideApplication, DecideApplication{
 			Key: p.key(), ID: a.ID, Decision: "refuse", Reason: "办学场所只有一个安全出口，不符合《校外培训机构消防安全管理九项规定》",
 		})
-	case oneChecked:
-	default:
+	} else if f != oneChecked {
 		p.check(a, p.officer(educationDept, true), p.next(on, 2), true)
 	}
 	return a
@@ -332,15 +378,16 @@ func (p *player) license(c part) {
 	as(p, p.officer(agency, false), p.next(on, 3), (*Service).RegisterLegalPerson, RegisterLegalPerson{
 		Key: p.key(), ID: a.InstitutionID, USCC: SealUSCC(fmt.Sprintf(head, c.place, p.n)), RegisteredOn: p.next(on, 3),
 	})
-	switch c.fate {
-	case white, whiteAsked, whiteSettled:
-		p.list(a, White, c.fate, p.next(on, 8))
-	case blackAsked:
-		p.list(a, Black, c.fate, p.back(p.base, 1))
-	case blackHeard:
-		p.list(a, Black, c.fate, p.back(p.base, 7))
-	case black:
-		p.list(a, Black, c.fate, p.next(on, 60))
+	proposed := map[fate]day.Date{
+		white: p.next(on, 8), whiteAsked: p.next(on, 8), whiteSettled: p.next(on, 8),
+		blackAsked: p.back(p.base, 1), blackHeard: p.back(p.base, 7), black: p.next(on, 60),
+	}
+	if day, ok := proposed[c.fate]; ok {
+		list := White
+		if c.fate == blackAsked || c.fate == blackHeard || c.fate == black {
+			list = Black
+		}
+		p.list(a, list, c.fate, day)
 	}
 }
 

@@ -32,7 +32,7 @@ func (s *Service) SubmitApplication(ctx context.Context, req SubmitApplication) 
 	if err := County(req.Jurisdiction, "/jurisdiction"); err != nil {
 		return Application{}, err
 	}
-	if err := req.Facts.Check(); err != nil {
+	if err := req.Check(); err != nil {
 		return Application{}, err
 	}
 	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (Application, error) {
@@ -117,7 +117,7 @@ func (s *Service) move(ctx context.Context, tx pgx.Tx, id, action string, do fun
 	if err != nil {
 		return Application{}, err
 	}
-	step, err := Applications.Step(string(f.State), action, auth.From(ctx))
+	step, err := step(Applications, stateNames, f.State, action, auth.From(ctx))
 	if err != nil {
 		return Application{}, err
 	}
@@ -245,7 +245,7 @@ type ResubmitApplication struct {
 
 // ResubmitApplication receives the corrected facts, which are checked anew.
 func (s *Service) ResubmitApplication(ctx context.Context, req ResubmitApplication) (Application, error) {
-	if err := req.Facts.Check(); err != nil {
+	if err := req.Check(); err != nil {
 		return Application{}, err
 	}
 	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (Application, error) {

@@ -214,18 +214,18 @@ func TestRefusals(t *testing.T) {
 		kind error
 		say  string
 	}{
-		{"accept twice", func() (licensing.Application, error) { return w.accept(accepted.ID) }, fault.Conflict, "ACCEPTED"},
-		{"opinion before acceptance", func() (licensing.Application, error) { return w.opine("culture", submitted.ID, "agree") }, fault.Conflict, "SUBMITTED"},
+		{"accept twice", func() (licensing.Application, error) { return w.accept(accepted.ID) }, fault.Conflict, "办学许可申请目前为“审查中”，不能受理"},
+		{"opinion before acceptance", func() (licensing.Application, error) { return w.opine("culture", submitted.ID, "agree") }, fault.Conflict, "目前为“待受理”"},
 		{"opinion of the wrong office", func() (licensing.Application, error) { return w.opine("sport", accepted.ID, "agree") }, fault.Forbidden, "苏州市姑苏区文化和旅游局"},
-		{"check before acceptance", func() (licensing.Application, error) { return w.check("examiner", submitted.ID, true, 180) }, fault.Conflict, "SUBMITTED"},
+		{"check before acceptance", func() (licensing.Application, error) { return w.check("examiner", submitted.ID, true, 180) }, fault.Conflict, "目前为“待受理”"},
 		{"check signed twice", func() (licensing.Application, error) { return w.check("examiner", ready.ID, true, 180) }, fault.Conflict, "签字一次"},
 		{"notice against the opinion", func() (licensing.Application, error) { return w.notice(disagreed.ID) }, fault.Refused, "不同意设立"},
 		{"notice against a failed check", func() (licensing.Application, error) { return w.notice(failed.ID) }, fault.Refused, "消防救援大队核查人员 fire 认定现场不合格"},
 		{"notice without an officer of education", func() (licensing.Application, error) { return w.notice(outsiders.ID) }, fault.Refused, "教育行政部门"},
 		{"notice for less area than was declared", func() (licensing.Application, error) { return w.notice(small.ID) }, fault.Refused, "不得超过 39 人"},
-		{"grant without notice", func() (licensing.Application, error) { return w.decide(ready.ID, "grant") }, fault.Conflict, "ACCEPTED"},
+		{"grant without notice", func() (licensing.Application, error) { return w.decide(ready.ID, "grant") }, fault.Conflict, "目前为“审查中”，不能准予许可"},
 		{"grant during notice", func() (licensing.Application, error) { return w.decide(announced.ID, "grant") }, fault.Refused, "licence.public_notice"},
-		{"refuse before acceptance", func() (licensing.Application, error) { return w.decide(submitted.ID, "refuse") }, fault.Conflict, "SUBMITTED"},
+		{"refuse before acceptance", func() (licensing.Application, error) { return w.decide(submitted.ID, "refuse") }, fault.Conflict, "目前为“待受理”"},
 		{"refuse without a reason", func() (licensing.Application, error) {
 			return w.DecideApplication(w.as("examiner"), licensing.DecideApplication{Key: w.key(), ID: accepted.ID, Decision: "refuse"})
 		}, fault.Invalid, "/reason"},
@@ -240,7 +240,7 @@ func TestRefusals(t *testing.T) {
 		}, fault.NotFound, "申请不存在"},
 		{"resubmitted without being returned", func() (licensing.Application, error) {
 			return w.ResubmitApplication(w.as("principal"), licensing.ResubmitApplication{Key: w.key(), ID: submitted.ID, Facts: facts()})
-		}, fault.Conflict, "SUBMITTED"},
+		}, fault.Conflict, "目前为“待受理”"},
 		{"no such application", func() (licensing.Application, error) { return w.accept("01900000-0000-7000-8000-000000000000") }, fault.NotFound, "申请不存在"},
 		{"a place that is none", func() (licensing.Application, error) {
 			return w.SubmitApplication(w.as("principal"), licensing.SubmitApplication{Key: w.key(), Jurisdiction: "320599", Facts: facts()})

@@ -129,7 +129,7 @@ func (s *Service) DecideListEntry(ctx context.Context, req DecideListEntry) (Lis
 			return e, err
 		}
 		c := auth.From(ctx)
-		step, err := ListEntries.Step(string(e.State), req.Decision, c)
+		step, err := step(ListEntries, entryStateNames, e.State, req.Decision, c)
 		if err != nil {
 			return e, err
 		}
@@ -161,7 +161,7 @@ func (s *Service) PublishListEntry(ctx context.Context, req PublishListEntry) (L
 		if err != nil {
 			return e, err
 		}
-		step, err := ListEntries.Step(string(e.State), "publish", auth.From(ctx))
+		step, err := step(ListEntries, entryStateNames, e.State, "publish", auth.From(ctx))
 		if err != nil {
 			return e, err
 		}
@@ -238,7 +238,7 @@ func (s *Service) RemoveListEntry(ctx context.Context, req RemoveListEntry) (Lis
 		if err != nil {
 			return e, err
 		}
-		step, err := ListEntries.Step(string(e.State), "remove", auth.From(ctx))
+		step, err := step(ListEntries, entryStateNames, e.State, "remove", auth.From(ctx))
 		if err != nil {
 			return e, err
 		}

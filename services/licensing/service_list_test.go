@@ -377,7 +377,7 @@ func TestSecondWall(t *testing.T) {
 		{"audit WHERE about = 'application'", "examiner examiner2 culture sport science market fire fire2 city principal"},
 	} {
 		may := map[string]bool{}
-		for _, who := range strings.Fields(tt.sees) {
+		for who := range strings.FieldsSeq(tt.sees) {
 			may[who] = true
 		}
 		for who := range callers {

@@ -2,6 +2,7 @@ package licensing_test
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http/httptest"
@@ -9,8 +10,6 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
-
-	"encoding/json"
 
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/encoding/protojson"
@@ -65,7 +64,7 @@ func (w *world) as(name string) context.Context {
 	if !ok {
 		w.t.Fatalf("nobody is called %s", name)
 	}
-	return auth.With(context.Background(), c) //nolint:usetesting // also used by goroutines that outlive a failure
+	return auth.With(context.Background(), c)
 }
 
 // must returns v, or fails the test.

@@ -1,6 +1,8 @@
 package licensing
 
 import (
+	"slices"
+
 	"xunguan/pkg/auth"
 	"xunguan/pkg/kit"
 )
@@ -23,20 +25,20 @@ var (
 
 var (
 	reading   = []auth.Permission{ReadApplications, ReadInstitutions, ReadLists, ReadInboxes}
-	opining   = append(reading[:len(reading):len(reading)], GiveOpinions, CheckSites)
-	examining = append(reading[:len(reading):len(reading)], HandleApplications, CheckSites, HandleLists)
+	opining   = slices.Concat(reading, []auth.Permission{GiveOpinions, CheckSites})
+	examining = slices.Concat(reading, []auth.Permission{HandleApplications, CheckSites, HandleLists})
 )
 
 // Grants says which role may do what.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": append(reading[:len(reading):len(reading)], Apply),
+	"principal": slices.Concat(reading, []auth.Permission{Apply}),
 	"examiner":  examining,
-	"city":      append(reading[:len(reading):len(reading)], RepublishAll),
+	"city":      slices.Concat(reading, []auth.Permission{RepublishAll}),
 	"culture":   opining,
 	"sport":     opining,
 	"science":   opining,
-	"market":    append(reading[:len(reading):len(reading)], CheckSites, RegisterPersons),
-	"fire":      append(reading[:len(reading):len(reading)], CheckSites),
+	"market":    slices.Concat(reading, []auth.Permission{CheckSites, RegisterPersons}),
+	"fire":      slices.Concat(reading, []auth.Permission{CheckSites}),
 	"civil":     {ReadInstitutions, RegisterPersons},
 	"police":    {ReadInstitutions},
 })

@@ -295,7 +295,7 @@ func walk(t *testing.T, w *world, h http.Handler, r kit.RouteInfo, c cell) {
 		return send(h, token(by, private, time.Minute, "licensing"), method, path, w.key().IdempotencyKey, text)
 	}
 	may := map[string]int{}
-	for _, p := range strings.Fields(c.may) {
+	for p := range strings.FieldsSeq(c.may) {
 		if who, status, ok := strings.Cut(p, ":"); ok {
 			may[who] = must(strconv.Atoi(status))
 		}
