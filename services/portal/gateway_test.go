@@ -313,6 +313,9 @@ func TestDocument(t *testing.T) {
 	if doc.Paths["/api/portal/v1/institutions/{id}"]["get"].OperationID != "portal_FindInstitution" {
 		t.Errorf("portal's own is missing: %v", doc.Paths)
 	}
+	if doc.Paths["/trial/login"]["post"].OperationID != "portal_TrialLogin" || doc.Paths["/session"] == nil {
+		t.Errorf("what is no route of the API is missing: %v", doc.Paths)
+	}
 	for name := range doc.Components.Schemas {
 		if !strings.HasPrefix(name, "Escrow_") && !strings.HasPrefix(name, "Portal_") {
 			t.Errorf("schema %s has no prefix", name)

@@ -112,6 +112,10 @@ func (d *door) callback(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
+	if !d.at.admits(c) {
+		other := map[Listener]Listener{Public: Staff, Staff: Public}[d.at]
+		return fault.Forbidden.Errorf("此账号应从另一入口登录：%s", d.Login.Base[other])
+	}
 	if _, err := d.enter(w, r, c); err != nil {
 		return err
 	}

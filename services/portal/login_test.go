@@ -159,6 +159,14 @@ func TestLoginRefuses(t *testing.T) {
 		staff.http.Jar = b.http.Jar
 		staff.get("/callback?"+mustURL(t, back).RawQuery).want(t, 401, "重新登录")
 	})
+	t.Run("by the wrong door", func(t *testing.T) {
+		b := s.browser(Public)
+		b.follow(choose(t, b, "examiner")).want(t, 403, s.doors[Staff].URL)
+		out(t, b)
+		staff := s.browser(Staff)
+		staff.follow(choose(t, staff, "parent")).want(t, 403, s.doors[Public].URL)
+		out(t, staff)
+	})
 	t.Run("ends at another site", func(t *testing.T) {
 		for to, want := range map[string]string{
 			"https://evil.example/": "/", "//evil.example": "/", `/\evil.example`: "/", "/contracts?x=1": "/contracts?x=1", "javascript:alert(1)": "/", "/\r\nX: y": "/", "": "/", "x": "/",

@@ -2,8 +2,10 @@ package portal
 
 import (
 	"context"
+	_ "embed"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strings"
@@ -52,7 +54,7 @@ func (s *Service) Document(ctx context.Context) ([]byte, error) {
 	}
 	docs, missing := s.documents(ctx)
 	docs[self] = own
-	body, err := merge(docs, missing)
+	body, err := merge(docs, missing, s.Trial)
 	if err != nil {
 		return nil, err
 	}
@@ -92,12 +94,22 @@ func (s *Service) documents(ctx context.Context) (docs map[string][]byte, missin
 // object is a JSON object.
 type object = map[string]any
 
-func merge(docs map[string][]byte, missing []string) ([]byte, error) {
+// outside is portal's own operations that are no routes of its API: they work
+// with a cookie, or are there in trial mode only.
+//
+//go:embed static/portal.json
+var outside []byte
+
+func merge(docs map[string][]byte, missing []string, trial bool) ([]byte, error) {
 	description := "训管通全部服务的接口。浏览器以会话 Cookie 和 X-CSRF-Token 调用；脚本以试用登录所得的 Bearer 令牌调用。"
 	if len(missing) > 0 {
 		description += "以下服务此刻没有应答，其接口未列出：" + strings.Join(missing, "、") + "。"
 	}
 	paths, components := object{}, object{}
+	if err := json.Unmarshal(outside, &paths); err != nil {
+		return nil, err
+	}
+	maps.DeleteFunc(paths, func(path string, _ any) bool { return !trial && strings.HasPrefix(path, "/trial/") })
 	for name, raw := range docs {
 		var doc object
 		if err := json.Unmarshal(raw, &doc); err != nil {

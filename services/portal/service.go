@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -43,6 +44,7 @@ type Service struct {
 
 	api      *kit.API // portal's own routes, made by Handler
 	document document
+	moving   sync.Mutex // one at a time moves the clock
 	traces   Traces
 }
 

@@ -82,6 +82,8 @@ func (d *door) trialMove(w http.ResponseWriter, r *http.Request) error {
 // became due. Conflict: to is in the past. If a service is away, Unavailable:
 // then those before it have moved, and asking again moves the rest.
 func (s *Service) MoveClock(ctx context.Context, to time.Time) (applied int, err error) {
+	s.moving.Lock()
+	defer s.moving.Unlock()
 	if now := s.Clock.Now(); to.Before(now) && now.Sub(to) > clock.Slack {
 		return 0, fault.Conflict.Errorf("试用时间只能向前：现在是 %s", now.Format(time.RFC3339))
 	}

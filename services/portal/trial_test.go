@@ -63,6 +63,9 @@ func TestNoTrial(t *testing.T) {
 			b.do(r[0], r[1], `{"persona":"parent","to":"2099-01-01T00:00:00Z"}`, "Content-Type", "application/json").want(t, 404)
 		}
 	}
+	if doc := s.browser(Public).get("/api/openapi.json").body; strings.Contains(doc, "/trial/") || !strings.Contains(doc, `"/session"`) {
+		t.Error("the document offers what is not there")
+	}
 	if h := s.browser(Public).get("/").header.Get("Strict-Transport-Security"); h == "" {
 		t.Error("no HSTS outside trial mode")
 	}
