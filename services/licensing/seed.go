@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
@@ -154,7 +155,7 @@ var seedItems = []struct {
 // the person concerned and on its day. Its Idempotency-Keys are fixed, so that it
 // goes on where it was interrupted, and does nothing once it is done.
 func (s *Service) Seed(ctx context.Context) error {
-	p := &player{service: s, ctx: ctx}
+	p := &player{service: s}
 	done, err := pg.InTx(pg.Worker(ctx, "seed"), s.DB, func(tx pgx.Tx) (done bool, err error) {
 		if p.base, done, err = startSeed(ctx, tx, s.today()); err != nil {
 			return done, err
@@ -165,10 +166,8 @@ func (s *Service) Seed(ctx context.Context) error {
 	if err != nil || done {
 		return err
 	}
-	for n := range cast {
-		if p.play(n); p.err != nil {
-			return fmt.Errorf("seed %d, %s: %w", n, cast[n].fate, p.err)
-		}
+	if err := p.playAll(ctx); err != nil {
+		return err
 	}
 	if _, err := pg.InTx(pg.Worker(ctx, "seed"), s.DB, func(tx pgx.Tx) (struct{}, error) { return struct{}{}, endSeed(ctx, tx) }); err != nil {
 		return err
@@ -178,7 +177,26 @@ func (s *Service) Seed(ctx context.Context) error {
 	return err
 }
 
-// A player plays the demo data. After an error it does nothing more.
+// players is how many institutions are played side by side: commits wait for the
+// disk together.
+const players = 6
+
+func (p *player) playAll(ctx context.Context) error {
+	g, ctx := errgroup.WithContext(ctx)
+	g.SetLimit(players)
+	for n := range cast {
+		g.Go(func() error {
+			one := player{service: p.service, ctx: ctx, calendar: p.calendar, base: p.base, n: n}
+			if one.play(cast[n]); one.err != nil {
+				return fmt.Errorf("seed %d, %s: %w", n, cast[n].fate, one.err)
+			}
+			return nil
+		})
+	}
+	return g.Wait()
+}
+
+// A player plays one institution. After an error it does nothing more.
 type player struct {
 	service  *Service
 	ctx      context.Context //nolint:containedctx // one run of Seed
@@ -271,10 +289,9 @@ func (p *player) owner() auth.Caller {
 	return auth.Caller{Subject: name, Roles: []string{principalRole}}
 }
 
-// play plays the nth of cast.
-func (p *player) play(n int) {
-	p.n, p.steps = n, 0
-	switch c := cast[n]; c.fate {
+// play plays c, as far as its fate goes.
+func (p *player) play(c part) {
+	switch c.fate {
 	case waits:
 		p.submit(p.back(p.base, c.ago))
 	case returned, corrected:
