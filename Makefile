@@ -4,6 +4,7 @@ SHELL := /bin/sh
 .DEFAULT_GOAL := help
 .PHONY: help up reset story test e2e real chaos bench check generate fmt lint tidy fuzz tools
 
+OFFSET := $(or $(XUNGUAN_PORT_OFFSET),0)
 DATA := $(or $(XUNGUAN_DATA),.xunguan)
 TOOL := go tool -modfile=scripts/tools.mod
 # Not `go run`: it passes no SIGTERM on, and no exit status.
@@ -24,7 +25,8 @@ reset: tools ## 清除演示数据（先停掉 make up）
 	$(UP) reset
 
 story: tools ## 对正在运行的系统演一遍业务故事
-	@go run -buildvcs=false ./scripts/story
+	@XUNGUAN_PUBLIC=$${XUNGUAN_PUBLIC:-http://127.0.0.1:$$((8080 + $(OFFSET)))} XUNGUAN_STAFF=$${XUNGUAN_STAFF:-http://127.0.0.1:$$((8081 + $(OFFSET)))} \
+		go run -buildvcs=false ./scripts/story
 
 test: tools ## 全部测试（自带一次性的 PostgreSQL 与消息代理）
 	$(UP) test-db -- $(GOTEST) ./...

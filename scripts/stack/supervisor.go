@@ -209,7 +209,7 @@ func (c *child) wait(cmd *exec.Cmd) error {
 
 // giveUp reports that the process is not started again.
 func (c *child) giveUp(why error) {
-	err := fmt.Errorf("%s 在 %.0f 秒内退出了 %d 次（最后一次：%w），不再重启；日志：%s", c.Name, deathsIn.Seconds(), deathsMax, why, c.log())
+	err := fmt.Errorf("%s 在 %.0f 秒内退出了 %d 次（最后一次：%w），不再重启；日志：%s，最后一行：%s", c.Name, deathsIn.Seconds(), deathsMax, why, c.log(), oneLine(tail(c.log())))
 	select {
 	case c.sup.failed <- err:
 	default: // another was first, and ends all

@@ -189,7 +189,7 @@ func TestGiveUp(t *testing.T) {
 	}
 	select {
 	case err := <-sup.Failed():
-		for _, part := range []string{"escrow", "5 次", "exit status 3", sup.Dir.At("log", "escrow.log")} {
+		for _, part := range []string{"escrow", "5 次", "exit status 3", sup.Dir.At("log", "escrow.log"), "no database"} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q lacks %q", err, part)
 			}

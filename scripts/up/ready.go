@@ -24,7 +24,7 @@ func (s *suite) ready(ctx context.Context) error {
 		if waiting == "" {
 			return nil
 		}
-		if since := time.Since(at); waiting != said && since > time.Second || since > 15*time.Second {
+		if since := time.Since(at); ctx.Err() == nil && (waiting != said && since > time.Second || since > 15*time.Second) {
 			say("等待：%s", waiting)
 			said, at = waiting, time.Now()
 		}
