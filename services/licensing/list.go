@@ -101,10 +101,12 @@ type ListEntry struct {
 	Clocks         Clocks         `json:"-"`
 }
 
+var entryDeadlines = [][2]string{{"statement_until", "陈述申辩截止"}}
+
 // Show fills in what is only for people to read.
 func (e *ListEntry) Show(c *day.Calendar, today day.Date) {
 	e.Place, e.StateText = division.Name(e.Jurisdiction), entryStateNames[e.State]
-	e.Deadlines = deadlines(e.Clocks, c, today, [][2]string{{"statement_until", "陈述申辩截止"}},
+	e.Deadlines = deadlines(e.Clocks, c, today, entryDeadlines,
 		func(string) bool { return e.State == Proposed && !today.After(e.StatementUntil) })
 }
 

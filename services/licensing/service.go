@@ -147,6 +147,8 @@ func (s *Service) Timers() []due.Timer {
 		{Name: "deemed acceptance", Next: nextSilent, Apply: s.deemAccepted},
 		{Name: "licence expiry", Next: nextExpired, Apply: s.expireLicence},
 		{Name: "list entry expiry", Next: nextOver, Apply: s.expireEntry},
+		{Name: "application deadlines", Next: nextProvisional, Apply: s.recountApplication},
+		{Name: "list entry deadlines", Next: nextProvisionalEntry, Apply: s.recountEntry},
 		{
 			Name:  "republish",
 			Next:  func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) { return nextRepublication(ctx, tx) },

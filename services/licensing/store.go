@@ -98,6 +98,13 @@ func listTimeline(ctx context.Context, tx pgx.Tx, id string) ([]Entry, error) {
 // seeding is the WHERE of timers: they rest while the demo data are half done.
 const seeding = ` AND NOT EXISTS (SELECT FROM seed WHERE NOT done)`
 
+// certain is true of a provisional clock c when the calendar of every year that it
+// runs through is known. Counted again, it is provisional only if it has moved into
+// a year that is not.
+const certain = `(c.value ->> 'provisional')::boolean AND NOT EXISTS (
+	SELECT FROM generate_series(left(c.value ->> 'from', 4)::int, left(c.value ->> 'due', 4)::int) AS years (y)
+	WHERE NOT EXISTS (SELECT FROM calendar_copy k WHERE k.year = years.y))`
+
 // nextDue is the id that sql answers: the case that is due.
 func nextDue(ctx context.Context, tx pgx.Tx, sql string, args ...any) (string, error) {
 	found, err := tx.Query(ctx, sql, args...)

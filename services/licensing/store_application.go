@@ -145,3 +145,14 @@ func nextSilent(ctx context.Context, tx pgx.Tx, today day.Date) (string, error) 
 	return nextDue(ctx, tx, `SELECT id FROM applications WHERE state = 'SUBMITTED' AND correct_by < $1`+seeding+`
 		ORDER BY correct_by LIMIT 1 FOR UPDATE SKIP LOCKED`, today)
 }
+
+// nextProvisional locks an open application with a deadline that ran into a year
+// whose calendar is known by now.
+func nextProvisional(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
+	return nextDue(ctx, tx, `SELECT a.id FROM applications a
+		WHERE a.state IN ('SUBMITTED', 'ACCEPTED', 'PUBLIC_NOTICE', 'GRANTED') AND jsonb_path_exists(a.clocks, '$.* ? (@.provisional == true)')
+		  AND EXISTS (SELECT FROM jsonb_each(a.clocks) c WHERE `+certain+` AND c.key = ANY (CASE a.state
+			WHEN 'SUBMITTED' THEN ARRAY['correct_by'] WHEN 'ACCEPTED' THEN ARRAY['decide_by']
+			WHEN 'PUBLIC_NOTICE' THEN ARRAY['decide_by', 'notice_until'] ELSE ARRAY['issue_by'] END))`+seeding+`
+		ORDER BY a.id LIMIT 1 FOR UPDATE OF a SKIP LOCKED`)
+}

@@ -32,9 +32,10 @@ func insertEntry(ctx context.Context, tx pgx.Tx, e *ListEntry) error {
 func saveEntry(ctx context.Context, tx pgx.Tx, e *ListEntry) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE list_entries SET state = $2, basis = $3, decided_on = $4, decided_account = $5, decided_by = $6, reason = $7,
-			since = $8, until = $9, removed_on = $10, objection = $11, grounds = $12
+			since = $8, until = $9, removed_on = $10, objection = $11, grounds = $12, statement_until = $13, clocks = $14
 		WHERE id = $1`,
-		e.ID, e.State, e.Basis, e.DecidedOn, e.DecidedAccount, e.DecidedBy, e.Reason, e.Since, e.Until, e.RemovedOn, e.Objection, e.Grounds)
+		e.ID, e.State, e.Basis, e.DecidedOn, e.DecidedAccount, e.DecidedBy, e.Reason, e.Since, e.Until, e.RemovedOn, e.Objection, e.Grounds,
+		e.StatementUntil, e.Clocks)
 	return err
 }
 
@@ -90,4 +91,12 @@ func listOpenEntries(ctx context.Context, tx pgx.Tx) ([]ListEntry, error) {
 func nextOver(ctx context.Context, tx pgx.Tx, today day.Date) (string, error) {
 	return nextDue(ctx, tx, `SELECT e.id FROM list_entries e JOIN institutions i ON i.id = e.institution_id
 		WHERE e.state = 'PUBLISHED' AND e.until < $1`+seeding+` ORDER BY e.until LIMIT 1 FOR UPDATE OF i SKIP LOCKED`, today)
+}
+
+// nextProvisionalEntry returns a proposed entry whose days to state one's case
+// ran into a year whose calendar is known by now, its institution locked.
+func nextProvisionalEntry(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
+	return nextDue(ctx, tx, `SELECT e.id FROM list_entries e JOIN institutions i ON i.id = e.institution_id
+		WHERE e.state = 'PROPOSED' AND EXISTS (SELECT FROM jsonb_each(e.clocks) c WHERE `+certain+`)`+seeding+`
+		ORDER BY e.id LIMIT 1 FOR UPDATE OF i SKIP LOCKED`)
 }

@@ -41,6 +41,8 @@ CREATE TABLE applications (
     CHECK (state <> 'GRANTED' OR decided_on > notice_until)
 );
 CREATE INDEX applications_due ON applications (correct_by) WHERE state = 'SUBMITTED';
+CREATE INDEX applications_provisional ON applications (id)
+    WHERE state IN ('SUBMITTED', 'ACCEPTED', 'PUBLIC_NOTICE', 'GRANTED') AND jsonb_path_exists(clocks, '$.* ? (@.provisional == true)');
 CREATE INDEX applications_place ON applications (jurisdiction text_pattern_ops, state);
 CREATE INDEX applications_principal ON applications (principal);
 ALTER TABLE applications ENABLE ROW LEVEL SECURITY;
