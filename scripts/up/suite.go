@@ -27,14 +27,15 @@ type service struct {
 	name string
 	port int
 	what string
+	own  map[string]string // variables that it alone has; {data} is the data folder
 }
 
 var services = []service{
-	{"rulebook", 8101, "规则与日历"},
-	{"licensing", 8102, "许可"},
-	{"escrow", 8103, "资金"},
-	{"inspection", 8104, "检查"},
-	{"tipoff", 8105, "举报"},
+	{"rulebook", 8101, "规则与日历", nil},
+	{"licensing", 8102, "许可", nil},
+	{"escrow", 8103, "资金", nil},
+	{"inspection", 8104, "检查", nil},
+	{"tipoff", 8105, "举报", map[string]string{"TIPOFF_KEYS": "{data}/keys/tipoff"}},
 }
 
 // databases are those of all services, and the portal's.
@@ -167,9 +168,8 @@ func (s *suite) service(v service) stack.Process {
 		prefix + "PEERS":         s.peers(),
 		prefix + "TRIAL":         "true",
 	}
-	if v.name == "tipoff" {
-		env[prefix+"KEYS"] = s.data.At("keys", "tipoff")
-		env[prefix+"IMPORT"] = filepath.Join(s.root, "..", "shared", "data", "citizen-messages.csv")
+	for name, value := range v.own {
+		env[name] = strings.ReplaceAll(value, "{data}", string(s.data))
 	}
 	return stack.Process{
 		Name: v.name, Path: s.data.At("bin", v.name), HTTP: s.url(v.port), Database: s.databases[v.name], Env: s.env(env),

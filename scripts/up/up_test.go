@@ -75,6 +75,9 @@ func TestEnv(t *testing.T) {
 			t.Errorf("escrow lacks %s", want)
 		}
 	}
+	if env := strings.Join(s.service(services[4]).Env, "\n"); !strings.Contains(env, "\nTIPOFF_KEYS="+s.data.At("keys", "tipoff")) {
+		t.Error("tipoff's keys are not in the data folder")
+	}
 	for _, p := range []stack.Process{s.broker(), s.provider(), s.service(services[2]), s.portal()} {
 		env, args := strings.Join(p.Env, "\n"), strings.Join(p.Args, " ")
 		if strings.Contains(env, "admin:admin") || strings.Contains(env, "PGPASSWORD") {
