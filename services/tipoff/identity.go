@@ -63,7 +63,10 @@ func (s Seal) close(i Identity) ([]byte, error) {
 	if _, err := w.Write(plain); err != nil {
 		return nil, err
 	}
-	return sealed.Bytes(), w.Close()
+	if err := w.Close(); err != nil { // before Bytes: it writes the end
+		return nil, err
+	}
+	return sealed.Bytes(), nil
 }
 
 // open is the identity in sealed.

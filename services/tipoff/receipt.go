@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/big"
 	"strings"
 
@@ -31,7 +32,10 @@ const (
 type Code string
 
 // String hides c from logs: a code that was printed by mistake is not secret.
-func (Code) String() string { return "[redacted]" }
+func (Code) String() string { return redacted }
+
+// LogValue hides c.
+func (Code) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // Shown is c in groups of five, for the one time that it is shown.
 func (c Code) Shown() string {
@@ -101,7 +105,10 @@ func parseNumber(typed string) string {
 type Pepper []byte
 
 // String hides p.
-func (Pepper) String() string { return "[redacted]" }
+func (Pepper) String() string { return redacted }
+
+// LogValue hides p.
+func (Pepper) LogValue() slog.Value { return slog.StringValue(redacted) }
 
 // mac is HMAC-SHA-256 of parts under p, for one use.
 func (p Pepper) mac(use string, parts ...string) []byte {

@@ -139,17 +139,18 @@ func (s *Service) tryBatch(ctx context.Context, f File, jurisdiction string, ms 
 	})
 }
 
-// importOne imports m, and reports whether f brought it, now or before it broke off.
+// importOne imports m, and reports whether this line of f brought it, now or
+// before the import broke off.
 func (s *Service) importOne(ctx context.Context, tx pgx.Tx, f File, jurisdiction string, m Message) (bool, error) {
 	t := m.tip(f.Channel, jurisdiction)
-	t.ImportID = f.ID
+	t.ImportID = fmt.Sprintf("%s:%d", f.ID, m.Line)
 	var err error
 	if t.Number, err = newNumber(t.ReceivedOn, 1); err != nil {
 		return false, err
 	}
 	if fresh, err := insertTip(ctx, tx, t, theSource); err != nil || !fresh {
 		by, ferr := importOf(ctx, tx, f.Channel, m.ID)
-		return by == f.ID, errors.Join(err, ferr)
+		return by == t.ImportID, errors.Join(err, ferr)
 	}
 	if t.HasIdentity {
 		sealed, err := s.Seal.close(Identity{Account: m.User})

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"os"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -13,9 +15,12 @@ import (
 	"filippo.io/age"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
 	"xunguan/pkg/auth"
+	"xunguan/pkg/day"
+	"xunguan/pkg/due"
 	"xunguan/pkg/event"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/once"
@@ -48,7 +53,7 @@ func newBench(t testing.TB) *bench {
 	}
 	b := &bench{t: t, mux: event.Mux{}}
 	b.Service = &tipoff.Service{
-		DB: db, Now: func() time.Time { return *b.now.Load() }, Pepper: tipoff.Pepper(strings.Repeat("p", 32)),
+		DB: db, Now: b.clockNow, Pepper: tipoff.Pepper(strings.Repeat("p", 32)),
 		Seal: tipoff.Seal{To: id.Recipient(), With: id}, Home: "320508",
 	}
 	b.at("2026-03-02")
@@ -57,6 +62,28 @@ func newBench(t testing.TB) *bench {
 		Id: institution, Name: "姑苏彩虹美术培训学校", Jurisdiction: "320508", Address: "苏州市姑苏区人民路1号", Status: "ACTIVE", LicenceNumber: "L1",
 	}})
 	return b
+}
+
+func (b *bench) clockNow() time.Time { return *b.now.Load() }
+
+// settle applies what is due and returns how many cases that were.
+func (b *bench) settle() int {
+	b.t.Helper()
+	n, err := (&due.Clockwork{DB: b.DB, Now: b.clockNow, Timers: b.Timers(), Log: slog.New(slog.DiscardHandler)}).Settle(b.t.Context())
+	if err != nil {
+		b.t.Fatal(err)
+	}
+	return n
+}
+
+// importOne imports one open message of the hotline.
+func (b *bench) importOne(ctx context.Context, id, on string) {
+	b.t.Helper()
+	file := "id,user,subject,sent_at,text,reply,replied_at\n" + id + ",U1,投诉某某培训学校退费难," + on + " 08:00:00,培训机构拒不退费,,\n"
+	got, err := b.ImportTips(ctx, tipoff.ImportTips{Key: b.key()}, strings.NewReader(file))
+	if err != nil || got.Created != 1 {
+		b.t.Fatalf("%+v, %v", got, err)
+	}
 }
 
 // at moves legal time to ten o'clock of a day.
@@ -68,6 +95,8 @@ func (b *bench) at(date string) {
 	}
 	b.now.Store(&at)
 }
+
+func keyed(key string) once.Key { return once.Key{IdempotencyKey: key} }
 
 func (b *bench) key() once.Key {
 	return once.Key{IdempotencyKey: fmt.Sprintf("0199-key-%06d", b.keys.Add(1))}
@@ -302,24 +331,297 @@ func TestReturnTwiceGoesToTheArbiter(t *testing.T) {
 	}
 }
 
-func TestSeedIsIdempotent(t *testing.T) {
+// TestSubmitAtOnce: one key from twenty sides is one tip-off with one code, and
+// the call that is repeated gets the same code although it is stored nowhere.
+func TestSubmitAtOnce(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	b.at("2026-11-20")
-	path := "/work/shared/data/citizen-messages.csv"
-	wantRows := 579
-	if _, err := os.Stat(path); err != nil {
-		path, wantRows = "", 30
+	req := b.submission()
+	codes := sync.Map{}
+	var g errgroup.Group
+	for range 20 {
+		g.Go(func() error {
+			r, err := b.SubmitTip(context.Background(), req)
+			if errors.Is(err, fault.InFlight) {
+				return nil
+			}
+			codes.Store(r.Number+r.Code, true)
+			return err
+		})
 	}
-	for range 2 {
-		if err := b.Seed(path)(t.Context()); err != nil {
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	r, err := b.SubmitTip(t.Context(), req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	codes.Range(func(k, _ any) bool {
+		if k != r.Number+r.Code {
+			t.Errorf("another receipt: %v", k)
+		}
+		return true
+	})
+	if n := count(t, b.DB, `SELECT count(*) FROM tips`); n != 1 {
+		t.Errorf("%d tips, want 1", n)
+	}
+	other := b.submission()
+	other.Key, other.Text = req.Key, "另一件事，同一个键。"
+	_, err = b.SubmitTip(t.Context(), other)
+	want(t, err, fault.KeyReused)
+	plain := strings.ReplaceAll(r.Code, "-", "")
+	if n := count(t, b.DB, `SELECT count(*) FROM once WHERE answer::text LIKE '%' || $1 || '%' OR answer::text LIKE '%' || $2 || '%' OR key = $3`,
+		r.Code, plain, req.IdempotencyKey); n != 0 {
+		t.Error("once keeps the code, or the key that it follows from")
+	}
+}
+
+// TestDispatchAtOnce: twenty officers dispatch; one does.
+func TestDispatchAtOnce(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	_, id := b.submit()
+	b.tie(id)
+	var done atomic.Int64
+	var g errgroup.Group
+	for i := range 20 {
+		key, owner := b.key(), []tipoff.Agency{"education", "market"}[i%2]
+		g.Go(func() error {
+			_, err := b.DispatchTip(b.as("intake"), tipoff.DispatchTip{Key: key, ID: id, Owner: owner})
+			if err == nil {
+				done.Add(1)
+			} else if !errors.Is(err, fault.Conflict) {
+				return err
+			}
+			return nil
+		})
+	}
+	if err := g.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	if n := done.Load(); n != 1 || strings.Count(strings.Join(b.types(), " "), "TipDispatched") != 1 {
+		t.Errorf("%d dispatches, events %v", n, b.types())
+	}
+}
+
+// TestMerge: one case goes on; each reporter reads the answer with the own receipt.
+func TestMerge(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	ra, a := b.submit()
+	rb, other := b.submit(func(r *tipoff.SubmitTip) {
+		r.Institution, r.InstitutionName, r.Text = "", "姑苏 彩虹美术培训学校", "预收费超过三个月，交了一年"
+	})
+	rc, third := b.submit()
+	b.tie(a)
+	dup, err := b.ListDuplicates(b.as("intake"), tipoff.ListDuplicates{})
+	if err != nil || len(dup.Items) != 2 {
+		t.Fatalf("duplicates: %+v, %v", dup, err)
+	}
+	merge := func(id, into string) error {
+		_, err := b.MergeTip(b.as("intake"), tipoff.MergeTip{Key: b.key(), ID: id, Into: into})
+		return err
+	}
+	if err := merge(third, other); err != nil {
+		t.Fatal(err)
+	}
+	if err := merge(other, a); err != nil { // and what was merged into it goes with it
+		t.Fatal(err)
+	}
+	want(t, merge(a, other), fault.Conflict)
+	want(t, merge(a, a), fault.Invalid)
+	b.dispatch(a, "market")
+	if k := b.track(rc); !k.Merged || k.State != tipoff.Dispatched || k.Owner == "" {
+		t.Errorf("a merged receipt tracks %+v", k)
+	}
+	b.accept(a, "market")
+	b.ok(b.AnswerTip(b.as("market"), tipoff.AnswerTip{Key: b.key(), ID: a, Text: "已责令退还超期预收的费用。"}))
+	b.hear(&inspectionv1.ResultPublished{Task: &inspectionv1.Task{Jurisdiction: "320508", Tips: []string{a}}, Result: "列入黑名单", FollowUpId: "f1"})
+	for _, r := range []tipoff.Receipt{ra, rb, rc} {
+		if k := b.track(r); len(k.Answers) != 2 || k.State != tipoff.Answered {
+			t.Errorf("%s reads %+v", r.Number, k)
+		}
+	}
+	if n := strings.Count(strings.Join(b.types(), " "), "TipAnswered"); n != 6 {
+		t.Errorf("%d TipAnswered, want 6: %v", n, b.types())
+	}
+	rd, late := b.submit()
+	if err := merge(late, a); err != nil {
+		t.Fatal(err)
+	}
+	if k := b.track(rd); len(k.Answers) != 2 {
+		t.Errorf("merged into what is answered, yet reads %+v", k.Answers)
+	}
+}
+
+func TestIdentity(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	r, id := b.submit(func(r *tipoff.SubmitTip) { r.Identity = &tipoff.Identity{Name: "王小明", Phone: "13800001111"} })
+	_, anonymous := b.submit()
+	ask := func(as, id string) (tipoff.Asked, error) {
+		return b.RequestIdentity(b.as(as), tipoff.RequestIdentity{Key: b.key(), ID: id, Reason: "需当面核实缴费凭证"})
+	}
+	read := func(as, id string) tipoff.Asked {
+		t.Helper()
+		a, err := b.ReadIdentity(b.as(as), tipoff.ReadIdentity{ID: id})
+		if err != nil {
 			t.Fatal(err)
 		}
-		if n := count(t, b.DB, `SELECT count(*) FROM tips`); n != wantRows {
-			t.Errorf("%d tips, want %d", n, wantRows)
+		return a
+	}
+	_, err := ask("intake", anonymous)
+	want(t, err, fault.NotFound)
+	a, err := ask("intake", id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := read("intake", a.ID); got.Identity != nil || got.State != "PENDING" {
+		t.Errorf("before approval: %+v", got)
+	}
+	approve := func(as string) error {
+		_, err := b.ApproveIdentity(b.as(as), tipoff.ApproveIdentity{Key: b.key(), ID: a.ID})
+		return err
+	}
+	want(t, approve("intake"), fault.Forbidden)
+	want(t, approve("intake-b"), fault.NotFound)
+	if err := approve("intake2"); err != nil {
+		t.Fatal(err)
+	}
+	want(t, approve("intake2"), fault.Conflict)
+	if got := read("intake2", a.ID); got.Identity != nil {
+		t.Error("who approved reads it")
+	}
+	if got := read("intake", a.ID); got.Identity == nil || got.Identity.Name != "王小明" || got.Identity.Phone != "13800001111" || got.State != "READ" {
+		t.Errorf("after approval: %v %s", got.Identity, got.State)
+	}
+	if got := read("intake", a.ID); got.Identity != nil || got.State != "READ" {
+		t.Error("read twice")
+	}
+	if k := b.track(r); len(k.Notices) != 1 || !strings.Contains(k.Notices[0], "需当面核实缴费凭证") {
+		t.Errorf("the reporter reads %v", k.Notices)
+	}
+	if n := count(t, b.DB, `SELECT count(*) FROM audit WHERE action LIKE 'identity_%' AND tip_id = $1`, id); n != 3 {
+		t.Errorf("%d audit entries, want 3", n)
+	}
+	if a, err = ask("intake", id); err != nil {
+		t.Fatal(err)
+	}
+	if err := approve("intake2"); err != nil {
+		t.Fatal(err)
+	}
+	b.at("2026-03-04")
+	if got := read("intake", a.ID); got.Identity != nil || got.State != "EXPIRED" {
+		t.Errorf("a day later: %s", got.State)
+	}
+}
+
+// TestIdentityWall is the role's wall alone: neither the service's own role nor
+// that of the identities, without an approval, reads one.
+func TestIdentityWall(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	b.submit(func(r *tipoff.SubmitTip) { r.Identity = &tipoff.Identity{Name: "王小明"} })
+	try := func(sql ...string) (n int, err error) {
+		ctx := pg.Worker(t.Context(), "test")
+		return pg.InTx(ctx, b.DB, func(tx pgx.Tx) (n int, err error) {
+			for _, q := range sql {
+				if _, err := tx.Exec(ctx, q); err != nil {
+					return 0, err
+				}
+			}
+			return n, tx.QueryRow(ctx, `SELECT count(*) FROM identities`).Scan(&n)
+		})
+	}
+	if _, err := try(); err == nil || !strings.Contains(err.Error(), "permission denied") {
+		t.Errorf("the service's role: %v, want permission denied", err)
+	}
+	if n, err := try(`SELECT set_config('role', session_user || '_identity', true)`); err != nil || n != 0 {
+		t.Errorf("the identities' role without an approval: %d rows, %v", n, err)
+	}
+	for _, sql := range []string{`DELETE FROM identities`, `UPDATE identities SET sealed = ''`} {
+		if _, err := try(sql); err == nil {
+			t.Errorf("the service's role may %s", sql)
 		}
 	}
-	if n := count(t, b.DB, `SELECT count(*) FROM clocks`); n != 0 {
-		t.Errorf("%d clocks of closed history, want none", n)
+}
+
+func TestRefusals(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	_, id := b.submit()
+	tie := func(change func(*tipoff.TieTip)) error {
+		req := tipoff.TieTip{Key: b.key(), ID: id, Category: tipoff.Prepaid, Summary: "一次性收取一年学费", Subject: tipoff.Subject{SubjectKind: tipoff.Institution, Institution: institution}}
+		change(&req)
+		_, err := b.TieTip(b.as("intake"), req)
+		return err
+	}
+	want(t, tie(func(r *tipoff.TieTip) { r.Summary = "举报人电话13912345678" }), fault.Invalid)
+	want(t, tie(func(r *tipoff.TieTip) { r.Summary = "举报人身份证 32050319900307123X" }), fault.Invalid)
+	want(t, tie(func(r *tipoff.TieTip) { r.Category = tipoff.Elsewhere }), fault.Invalid)
+	want(t, tie(func(r *tipoff.TieTip) { r.Institution = "nobody" }), fault.Invalid)
+	want(t, tie(func(r *tipoff.TieTip) { r.Subject = tipoff.Subject{SubjectKind: tipoff.Place} }), fault.Invalid)
+	submit := func(change func(*tipoff.SubmitTip)) error {
+		req := b.submission()
+		change(&req)
+		_, err := b.SubmitTip(t.Context(), req)
+		return err
+	}
+	want(t, submit(func(r *tipoff.SubmitTip) { r.Subject = tipoff.Subject{SubjectKind: tipoff.Institution} }), fault.Invalid)
+	want(t, submit(func(r *tipoff.SubmitTip) { r.HappenedOn = new(day.MustParse("2026-03-03")) }), fault.Invalid)
+	want(t, submit(func(r *tipoff.SubmitTip) { r.Institution, r.InstitutionName, r.Jurisdiction = "", "x学校", "999999" }), fault.Invalid)
+	r, _ := b.submit(func(r *tipoff.SubmitTip) { r.Text = "我的电话是13912345678，请联系我" })
+	if len(r.Warnings) != 1 {
+		t.Errorf("warnings %v, want one of the phone", r.Warnings)
+	}
+	b.ok(b.RejectTip(b.as("intake"), tipoff.RejectTip{Key: b.key(), ID: id, Reason: "属物业纠纷，请向住建部门反映"}))
+	if _, err := b.SupplementTip(t.Context(), tipoff.SupplementTip{TrackTip: tipoff.TrackTip{Number: r.Number, Code: r.Code}, Text: "补充"}); !errors.Is(err, fault.Conflict) {
+		t.Errorf("an answer to no question: %v", err)
+	}
+}
+
+func TestFlow(t *testing.T) {
+	if err := tipoff.Tips.Check(); err != nil {
+		t.Error(err)
+	}
+	readme, err := os.ReadFile("README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if !strings.Contains(string(readme), tipoff.Tips.Mermaid()) {
+		t.Errorf("README.md lacks the diagram:\n%s", tipoff.Tips.Mermaid())
+	}
+}
+
+// TestProjection takes an institution's first event in any form, and again.
+func TestProjection(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	for range 2 {
+		b.hear(&licensingv1.LicenceRevoked{Institution: &licensingv1.Institution{Id: "other", Name: "枫桥舞蹈中心", Jurisdiction: "320508", Status: "REVOKED"}})
+	}
+	_, id := b.submit(func(r *tipoff.SubmitTip) { r.Institution, r.InstitutionName = "", "枫桥舞蹈中心（总店）" })
+	f, err := b.FindTip(b.as("intake"), tipoff.FindTip{ID: id})
+	if err != nil || len(f.Intake.Candidates) != 1 || f.Intake.Candidates[0].Status != "REVOKED" {
+		t.Errorf("candidates %+v, %v", f.Intake, err)
+	}
+	if err := b.apply(&licensingv1.LicenceChanged{Institution: &licensingv1.Institution{}}); err == nil {
+		t.Error("an institution without an id was learnt")
+	}
+}
+
+func TestRepublish(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	_, id := b.submit()
+	b.submit()
+	b.tie(id)
+	b.dispatch(id, "education")
+	done, err := b.Republish(b.as("city"), tipoff.Republish{Key: b.key()})
+	if err != nil || done.Published != 1 || done.Next != "" {
+		t.Errorf("%+v, %v; want the one that is owned", done, err)
+	}
+	if got := strings.Join(b.types(), " "); got != "TipReceived TipDispatched TipDispatched" {
+		t.Errorf("events: %s", got)
 	}
 }

@@ -29,7 +29,7 @@ func closeFile(ctx context.Context, tx pgx.Tx, id string, sum []byte, answer Imp
 	return err
 }
 
-// importOf is the import that brought the channel's id; "" if none that the
+// importOf is the import, and its line, that brought the channel's id; "" if none that the
 // caller may see did.
 func importOf(ctx context.Context, tx pgx.Tx, channel, source string) (string, error) {
 	type from struct{ ImportID string }

@@ -16,7 +16,7 @@ CREATE TABLE tips (
     jurisdiction     text NOT NULL CHECK (jurisdiction ~ '^[0-9]{6}$'),
     channel          text NOT NULL,
     source_id        text NOT NULL DEFAULT '', -- the channel's own id
-    import_id        text NOT NULL DEFAULT '',
+    import_id        text NOT NULL DEFAULT '', -- and the line of its file
     state            text NOT NULL CHECK (state IN
         ('RECEIVED', 'TRIAGED', 'DISPATCHED', 'RETURNED', 'DISPATCHED_AGAIN', 'ARBITRATION', 'ASSIGNED',
          'HANDLING', 'WAITING', 'ANSWERED', 'CLOSED', 'MERGED', 'NOT_TRAINING')),
