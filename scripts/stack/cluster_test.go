@@ -105,6 +105,43 @@ func TestProvision(t *testing.T) {
 	}
 }
 
+// What the keeper owns its service can reach by becoming it, and not otherwise.
+func TestKeeper(t *testing.T) {
+	t.Parallel()
+	c, _ := newCluster(t)
+	ctx := t.Context()
+	d := Database{Name: "tipoff", Password: "x", Keeper: true}
+	for range 2 {
+		if err := Provision(ctx, c.URL(), "ours", d); err != nil {
+			t.Fatal(err)
+		}
+	}
+	url, err := d.URL(c.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	conn := connect(t, url)
+	for _, step := range []struct{ sql, code string }{
+		{"CREATE TABLE tips (id int)", ""},
+		{"CREATE EXTENSION pg_trgm", ""},
+		{"CREATE TABLE identities (id int)", ""},
+		{"GRANT CREATE ON SCHEMA public TO tipoff_identity", ""},
+		{"ALTER TABLE identities OWNER TO tipoff_identity", ""},
+		{"SELECT FROM identities", "42501"},
+		{"SET ROLE tipoff_identity", ""},
+		{"SELECT FROM identities", ""},
+		{"SELECT FROM tips", "42501"},
+	} {
+		_, err := conn.Exec(ctx, step.sql)
+		if step.code == "" && err != nil || step.code != "" && (err == nil || !strings.Contains(err.Error(), step.code)) {
+			t.Errorf("%s: %v, want %q", step.sql, err, step.code)
+		}
+	}
+	if err := Drop(ctx, c.URL(), "ours", "tipoff"); err != nil {
+		t.Error(err)
+	}
+}
+
 func TestProvisionRefuses(t *testing.T) {
 	t.Parallel()
 	c, _ := newCluster(t)

@@ -31,7 +31,11 @@ func Provision(ctx context.Context, admin, owner string, databases ...Database) 
 	}
 	defer conn.Close(ctx)
 	for _, d := range databases {
-		if err := d.provision(ctx, conn, owner); err != nil {
+		err := d.provision(ctx, conn, owner)
+		if err == nil {
+			err = d.open(ctx, admin)
+		}
+		if err != nil {
 			return fmt.Errorf("数据库 %s：%w", d.Name, err)
 		}
 	}
@@ -148,6 +152,26 @@ func (d Database) keep(ctx context.Context, conn *pgx.Conn) error {
 				EXECUTE format('GRANT %I TO %I', keeper, service);
 			END IF;
 		END $$`)
+	return err
+}
+
+// open gives a role that has a keeper its database's schema public: that belongs
+// to the database's owner by a membership, and such a role inherits from none.
+func (d Database) open(ctx context.Context, admin string) error {
+	if !d.Keeper {
+		return nil
+	}
+	u, err := url.Parse(admin)
+	if err != nil {
+		return err
+	}
+	u.Path = "/" + d.Name
+	conn, err := pgx.Connect(ctx, u.String())
+	if err != nil {
+		return unreachable(err)
+	}
+	defer conn.Close(ctx)
+	_, err = conn.Exec(ctx, "ALTER SCHEMA public OWNER TO "+pgx.Identifier{d.Name}.Sanitize())
 	return err
 }
 

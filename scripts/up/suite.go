@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"xunguan/scripts/stack"
@@ -28,14 +29,16 @@ type service struct {
 	port int
 	what string
 	own  map[string]string // variables that it alone has; {data} is the data folder
+	// keeper: its database has a second role, see stack.Database.
+	keeper bool
 }
 
 var services = []service{
-	{"rulebook", 8101, "规则与日历", nil},
-	{"licensing", 8102, "许可", nil},
-	{"escrow", 8103, "资金", nil},
-	{"inspection", 8104, "检查", nil},
-	{"tipoff", 8105, "举报", map[string]string{"TIPOFF_KEYS": "{data}/keys/tipoff"}},
+	{name: "rulebook", port: 8101, what: "规则与日历"},
+	{name: "licensing", port: 8102, what: "许可"},
+	{name: "escrow", port: 8103, what: "资金"},
+	{name: "inspection", port: 8104, what: "检查"},
+	{name: "tipoff", port: 8105, what: "举报", own: map[string]string{"TIPOFF_KEYS": "{data}/keys/tipoff"}, keeper: true},
 }
 
 // databases are those of all services, and the portal's.
@@ -45,6 +48,11 @@ func databases() []string {
 		names = append(names, s.name)
 	}
 	return append(names, "portal")
+}
+
+// keeps reports whether the database of the service name has a second role.
+func keeps(name string) bool {
+	return slices.ContainsFunc(services, func(v service) bool { return v.name == name && v.keeper })
 }
 
 // external are the names of databases on a server that is not ours alone.

@@ -174,7 +174,7 @@ func (s *suite) postgres(ctx context.Context, admin string, sup *stack.Superviso
 	}
 	var list []stack.Database
 	for i, service := range databases() {
-		d := stack.Database{Name: names[i], Password: s.secrets.Database[service], Keeper: service == "tipoff"}
+		d := stack.Database{Name: names[i], Password: s.secrets.Database[service], Keeper: keeps(service)}
 		url, err := d.URL(admin)
 		if err != nil {
 			return err
