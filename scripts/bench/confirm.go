@@ -212,7 +212,7 @@ func (m *confirm) run(ctx context.Context, r *report) error {
 
 // measure has n callers do some of w by f.
 func (m *confirm) measure(ctx context.Context, r *report, key, what string, n int, w *work, f func(context.Context, *caller) error) error {
-	if err := m.quiet(ctx); err != nil {
+	if err := event.Drained(ctx, m.db); err != nil { // what went before is still being published
 		return err
 	}
 	say("%s", strings.TrimSpace(what))
@@ -230,13 +230,6 @@ func (m *confirm) measure(ctx context.Context, r *report, key, what string, n in
 	r.add(key+".p50", "    p50", "ms", quantile(took, 0.5))
 	r.add(key+".p99", "    p99", "ms", quantile(took, 0.99))
 	return nil
-}
-
-// quiet waits until the events of what went before are with the broker.
-func (m *confirm) quiet(ctx context.Context) error {
-	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
-	defer cancel()
-	return event.Drained(ctx, m.db)
 }
 
 // directly confirms at escrow itself, with tokens as the portal signs them.
@@ -270,7 +263,7 @@ func (m *confirm) throughPortal(ctx context.Context) (func(context.Context, *cal
 	if err != nil {
 		return nil, err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	var said struct{ CSRF string }
 	if err := json.NewDecoder(resp.Body).Decode(&said); err != nil || len(resp.Cookies()) == 0 {
 		return nil, fmt.Errorf("登录 %s:%s %w", persona, resp.Status, err)
@@ -293,7 +286,7 @@ func (m *confirm) post(ctx context.Context, base string, c *caller, h http.Heade
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close() //nolint:errcheck // only read
+	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
 	if err == nil && resp.StatusCode != http.StatusOK {
 		err = fmt.Errorf("课消 %s %d:%s %s", c.id, c.n, resp.Status, body)
@@ -309,11 +302,11 @@ func (m *confirm) barely(ctx context.Context) (func(context.Context, *caller) er
 	var types, traces []string
 	var data [][]byte
 	err := m.db.QueryRow(ctx, `
-		WITH last AS (SELECT contract_id, actor, account, action, summary FROM timeline WHERE institution_id LIKE 'bench-%' ORDER BY id DESC LIMIT 1),
-		said AS (SELECT call, sum, answer FROM once, last WHERE caller = account ORDER BY once.at DESC LIMIT 1),
-		events AS (SELECT DISTINCT ON (type) topic, type, data, trace FROM outbox, last WHERE key = contract_id)
-		SELECT last.actor, account, action, summary, call, sum, answer, min(topic), array_agg(type), array_agg(data), array_agg(trace)
-		FROM last, said, events GROUP BY 1, 2, 3, 4, 5, 6, said.answer::text, said.answer`).
+		WITH last AS (SELECT * FROM timeline WHERE institution_id LIKE 'bench-%' ORDER BY id DESC LIMIT 1),
+		said AS (SELECT once.* FROM once, last WHERE caller = account ORDER BY once.at DESC LIMIT 1),
+		events AS (SELECT DISTINCT ON (type) outbox.* FROM outbox, last WHERE key = contract_id)
+		SELECT actor, account, action, summary, call, sum, answer, e.* FROM last, said,
+			(SELECT min(topic), array_agg(type), array_agg(data), array_agg(trace) FROM events) e`).
 		Scan(&actor, &account, &action, &summary, &call, &sum, &answer, &topic, &types, &data, &traces)
 	if err != nil {
 		return nil, fmt.Errorf("裸写的样本:%w", err)

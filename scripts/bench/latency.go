@@ -235,23 +235,19 @@ func (l *latency) run(ctx context.Context, r *report) error {
 func (l *latency) way(ctx context.Context, r *report) error {
 	say("事件:每秒 %d 个", perSecond)
 	defer l.relay(ctx)()
-	first := l.n
-	err := l.commit(ctx, first) // once it is applied, the consumer has its partitions
-	if _, werr := l.applied.wait(ctx, first, 1); err != nil || werr != nil {
+	err := l.commit(ctx, l.n) // once it is applied, the consumer has its partitions
+	if _, werr := l.applied.wait(ctx, l.n, 1); err != nil || werr != nil {
 		return errors.Join(err, werr)
 	}
-	first++
-	n := count(l.length)
-	due, done := make([]time.Time, n), make([]time.Time, n)
-	err = paced(ctx, l.length, func(ctx context.Context, i int, at time.Time) error {
-		err := l.commit(ctx, first+i)
-		due[i], done[i] = at, time.Now()
+	first := l.n + 1
+	due, done, err := paced(ctx, l.length, func(ctx context.Context, i int) error { return l.commit(ctx, first+i) })
+	if err != nil {
 		return err
-	})
-	l.n = first + n
-	at, werr := l.applied.wait(ctx, first, n)
-	if err != nil || werr != nil {
-		return errors.Join(err, werr)
+	}
+	l.n = first + len(due)
+	at, err := l.applied.wait(ctx, first, len(due))
+	if err != nil {
+		return err
 	}
 	whole := between(due, at)
 	name := fmt.Sprintf("事件 %d/s:该提交 → 已生效 ", perSecond)
@@ -278,33 +274,35 @@ func (l *latency) bareCommit(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	took := make([]time.Duration, count(l.length/2))
-	err = paced(ctx, l.length/2, func(ctx context.Context, i int, due time.Time) error {
+	due, done, err := paced(ctx, l.length/2, func(ctx context.Context, _ int) error {
 		_, err := l.commits.Exec(ctx, `INSERT INTO bare (data) VALUES ($1)`, data)
-		took[i] = time.Since(due)
 		return err
 	})
-	r.add("latency.commit.p99", "  裸提交(同速,一行)p99", "ms", quantile(took, 0.99))
-	return err
+	if err != nil {
+		return err
+	}
+	r.add("latency.commit.p99", "  裸提交(同速,一行)p99", "ms", quantile(between(due, done), 0.99))
+	return nil
 }
 
 // bareBroker is what the broker alone takes, from produce to fetch.
 func (l *latency) bareBroker(ctx context.Context, r *report) error {
-	first, n := l.bareN, count(l.length/2)
-	l.bareN += n
 	_, m := fact(0)
 	data, err := proto.Marshal(m)
 	if err != nil {
 		return err
 	}
-	due := make([]time.Time, n)
-	err = paced(ctx, l.length/2, func(ctx context.Context, i int, at time.Time) error {
-		due[i] = at
+	first := l.bareN
+	due, _, err := paced(ctx, l.length/2, func(ctx context.Context, i int) error {
 		return l.bare.ProduceSync(ctx, &kgo.Record{Topic: bareTopic, Key: []byte(strconv.Itoa(first + i)), Value: data}).FirstErr()
 	})
-	at, werr := l.fetched.wait(ctx, first, n)
-	if err != nil || werr != nil {
-		return errors.Join(err, werr)
+	if err != nil {
+		return err
+	}
+	l.bareN += len(due)
+	at, err := l.fetched.wait(ctx, first, len(due))
+	if err != nil {
+		return err
 	}
 	r.add("latency.broker.p99", "  裸收发(同速,落盘)p99", "ms", quantile(between(due, at), 0.99))
 	return nil

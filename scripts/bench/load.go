@@ -49,33 +49,34 @@ func closed(ctx context.Context, n int, d time.Duration, f func(ctx context.Cont
 	return float64(len(took)) / until.Sub(from).Seconds(), took, err
 }
 
-// paced calls f perSecond times a second for d and tells it when it was due. A call
-// that takes long delays no other while fewer than committers are under way.
-func paced(ctx context.Context, d time.Duration, f func(ctx context.Context, i int, due time.Time) error) error {
+// paced calls f perSecond times a second for d. It returns when each call was due,
+// and when it was done. One that takes long delays no other while fewer than
+// committers are under way.
+func paced(ctx context.Context, d time.Duration, f func(ctx context.Context, i int) error) (due, done []time.Time, err error) {
+	n := int(perSecond * d.Seconds())
+	due, done = make([]time.Time, n), make([]time.Time, n)
 	start := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
 	for range committers {
 		g.Go(func() error {
-			for i := int(next.Add(1)) - 1; i < count(d); i = int(next.Add(1)) - 1 {
-				due := start.Add(time.Duration(i) * time.Second / perSecond)
+			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
+				due[i] = start.Add(time.Duration(i) * time.Second / perSecond)
 				select {
 				case <-ctx.Done():
 					return ctx.Err()
-				case <-time.After(time.Until(due)):
+				case <-time.After(time.Until(due[i])):
 				}
-				if err := f(ctx, i, due); err != nil {
+				if err := f(ctx, i); err != nil {
 					return err
 				}
+				done[i] = time.Now()
 			}
 			return nil
 		})
 	}
-	return g.Wait()
+	return due, done, g.Wait()
 }
-
-// count is how many calls paced makes in d.
-func count(d time.Duration) int { return int(perSecond * d.Seconds()) }
 
 func between(from, to []time.Time) []time.Duration {
 	d := make([]time.Duration, len(from))

@@ -66,18 +66,18 @@ func (r *report) print(w io.Writer) {
 		wide = max(wide, width(f.What))
 	}
 	line := func(what string, cells ...string) {
-		fmt.Fprint(w, what, strings.Repeat(" ", wide-width(what))) //nolint:errcheck // a terminal
+		fmt.Fprint(w, what, strings.Repeat(" ", wide-width(what)))
 		for _, c := range cells {
-			fmt.Fprint(w, strings.Repeat(" ", max(1, 11-width(c))), c) //nolint:errcheck // a terminal
+			fmt.Fprint(w, strings.Repeat(" ", max(1, 11-width(c))), c)
 		}
-		fmt.Fprintln(w) //nolint:errcheck // a terminal
+		fmt.Fprintln(w)
 	}
 	line("", "最小", "中位", "最大", "单位")
 	for _, f := range r.Figures {
 		runs := slices.Sorted(slices.Values(f.Runs))
 		line(f.What, plain(runs[0]), plain(runs[len(runs)/2]), plain(runs[len(runs)-1]), f.Unit)
 	}
-	fmt.Fprintf(w, "\n%s\n", r.Machine) //nolint:errcheck // a terminal
+	fmt.Fprintf(w, "\n%s\n", r.Machine)
 }
 
 // plain is v with as many digits as it deserves.
@@ -140,7 +140,7 @@ func (m *machine) look(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	defer conn.Close(ctx) //nolint:errcheck // only read
+	defer conn.Close(ctx)
 	if err := conn.QueryRow(ctx, `SHOW server_version`).Scan(&m.PostgreSQL); err != nil {
 		return err
 	}
@@ -155,8 +155,8 @@ func syncs(file string) (took []time.Duration, err error) {
 	if err != nil {
 		return nil, err
 	}
-	defer os.Remove(file) //nolint:errcheck // the folder goes as well
-	defer f.Close()       //nolint:errcheck // as above
+	defer os.Remove(file)
+	defer f.Close()
 	page := make([]byte, 8<<10)
 	for range 500 {
 		began := time.Now()
