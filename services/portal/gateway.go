@@ -2,12 +2,14 @@ package portal
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
 	"strings"
+	"time"
 
 	"xunguan/pkg/fault"
 )
@@ -56,7 +58,15 @@ func (d *door) pass(w http.ResponseWriter, r *http.Request, v visitor) error {
 		d.own.ServeHTTP(w, out)
 		return nil
 	}
+	if uploading(r) {
+		ctx, cancel := context.WithTimeout(out.Context(), uploadCap)
+		defer cancel()
+		out = out.WithContext(ctx)
+	}
 	resp, err := d.Peers.Do(out)
+	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return fault.TooLarge.Errorf("文件过大，至多 %d MiB", big.Limit>>20)
+	}
 	if err != nil {
 		return err
 	}
@@ -68,10 +78,38 @@ func (d *door) pass(w http.ResponseWriter, r *http.Request, v visitor) error {
 	}
 	w.WriteHeader(resp.StatusCode)
 	_, err = io.Copy(w, resp.Body)
-	if err != nil { // the status is out: the visitor sees a broken answer, we say why
+	if err != nil && !reporting(r) { // the status is out: the visitor sees a broken answer, we say why
 		d.Log.WarnContext(r.Context(), "answer cut short", "service", out.URL.Host, "err", err)
 	}
 	return nil
+}
+
+// body is what r sends on: whole, so that the call can be made again, unless it
+// is a file.
+func (d *door) body(w http.ResponseWriter, r *http.Request) (io.Reader, error) {
+	if uploading(r) {
+		return http.MaxBytesReader(w, r.Body, maxUpload), nil
+	}
+	whole, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
+		return nil, fault.TooLarge.Errorf("请求内容过大，至多 1 MiB")
+	}
+	if err != nil {
+		return nil, fault.Invalid.Wrap(err)
+	}
+	return bytes.NewReader(whole), nil
+}
+
+// A file may be larger than other requests, and take longer: it is passed on as
+// it comes.
+const (
+	maxUpload = 65 << 20 // 64 MiB of file, and its wrapping
+	uploadCap = 28 * time.Second
+)
+
+// uploading reports whether r brings a file of messages to import.
+func uploading(r *http.Request) bool {
+	return r.Method == http.MethodPost && r.URL.Path == "/api/tipoff/v1/imports"
 }
 
 // outgoing is the request that the service gets.
@@ -83,18 +121,15 @@ func (d *door) outgoing(w http.ResponseWriter, r *http.Request, v visitor) (*htt
 	if !slices.Contains([]string{http.MethodGet, http.MethodHead, http.MethodPost, http.MethodPut, http.MethodPatch, http.MethodDelete}, r.Method) {
 		return nil, fault.NotAllowed.Errorf("此地址不支持该请求方法")
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
-	if _, ok := errors.AsType[*http.MaxBytesError](err); ok {
-		return nil, fault.TooLarge.Errorf("请求内容过大，至多 1 MiB")
-	}
+	body, err := d.body(w, r)
 	if err != nil {
-		return nil, fault.Invalid.Wrap(err)
+		return nil, err
 	}
 	to := url.URL{
 		Scheme: "http", Host: name, RawQuery: r.URL.RawQuery,
 		Path: strings.TrimPrefix(r.URL.Path, "/api/"+name), RawPath: strings.TrimPrefix(r.URL.RawPath, "/api/"+name),
 	}
-	out, err := http.NewRequestWithContext(r.Context(), r.Method, to.String(), bytes.NewReader(body))
+	out, err := http.NewRequestWithContext(r.Context(), r.Method, to.String(), body)
 	if err != nil {
 		return nil, fault.Invalid.Wrap(err)
 	}

@@ -13,6 +13,7 @@ func (d *door) publicPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.home)))
 	mux.Handle("GET /institutions/{id}", d.counted(d.page(d.institution)))
 	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
+	d.tipPages(mux)
 	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}})
 }
 

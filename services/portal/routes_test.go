@@ -55,10 +55,16 @@ func TestRoutes(t *testing.T) {
 		"POST /flags/{id}":        {"/flags/f1", map[string]int{"nobody": 401}, 403},
 		"GET /list-entries/{id}":  {"/list-entries/e1", map[string]int{"nobody": 401}, 404},
 		"POST /list-entries/{id}": {"/list-entries/e1", map[string]int{"nobody": 401}, 403},
+		"GET /tipoff":             public("/tipoff", 200),
+		"GET /tipoff/received":    public("/tipoff/received", 303),
+		"POST /tipoff/received":   public("/tipoff/received", 503), // there is no such service here
+		"GET /tipoff/track":       public("/tipoff/track", 200),
+		"POST /tipoff/track":      public("/tipoff/track", 503),
+		"POST /tipoff/supplement": public("/tipoff/supplement", 503),
 		"GET /trial/traces":       public("/trial/traces", 200),
 		"GET /trial/traces/{id}":  public("/trial/traces/0", 404),
 	}
-	onlyPublic := []string{"GET /institutions/{id}"}
+	onlyPublic := []string{"GET /institutions/{id}", "GET /tipoff", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement"}
 	onlyStaff := strings.Split("GET /institutions,GET /applications,GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
 	for l, except := range map[Listener][]string{Public: onlyStaff, Staff: onlyPublic} {
 		want := slices.DeleteFunc(slices.Sorted(maps.Keys(both)), func(p string) bool { return slices.Contains(except, p) })

@@ -100,7 +100,11 @@ func (d *door) say(f func(http.ResponseWriter, *http.Request) error) http.Handle
 
 // note logs err if it is ours to mend.
 func (d *door) note(r *http.Request, err error) {
-	if fault.Ours(fault.KindOf(err)) {
+	switch kind := fault.KindOf(err); {
+	case !fault.Ours(kind):
+	case reporting(r):
+		d.Log.Error("tip-off", "kind", string(kind))
+	default:
 		d.Log.ErrorContext(r.Context(), r.Pattern, "err", err)
 	}
 }

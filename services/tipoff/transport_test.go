@@ -57,7 +57,7 @@ var (
 
 // matrix is every route with whom it lets in. The case is {id}, the request {asked}.
 var matrix = map[string]call{
-	"SubmitTip":     {"POST /v1/tips", `{"subject_kind":"PLACE","place_address":"人民路2号","text":"无证办学"}`, []string{"public"}, nil},
+	"SubmitTip":     {"POST /v1/tips", `{"subject_kind":"PLACE","place_address":"人民路2号","text":"这里无证办学"}`, []string{"public"}, nil},
 	"TrackTip":      {"POST /v1/tips/track", `{"number":"x","code":"y"}`, []string{"public"}, nil},
 	"SupplementTip": {"POST /v1/tips/supplement", `{"number":"x","code":"y","text":"z"}`, []string{"public"}, nil},
 	"Summarise":     {"GET /v1/summary", "", []string{"public"}, nil},

@@ -1,0 +1,198 @@
+package portal
+
+import (
+	"bytes"
+	"context"
+	"fmt"
+	"io"
+	"mime/multipart"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"strings"
+	"sync"
+	"testing"
+
+	"go.opentelemetry.io/otel"
+	sdktrace "go.opentelemetry.io/otel/sdk/trace"
+	"go.opentelemetry.io/otel/sdk/trace/tracetest"
+	"go.opentelemetry.io/otel/trace/noop"
+
+	"xunguan/pkg/auth"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/kit"
+	"xunguan/pkg/once"
+	"xunguan/pkg/peer"
+)
+
+// tipDesk is the tipoff service as its public routes are, with all that reaches it.
+type tipDesk struct {
+	mu   sync.Mutex
+	seen []string // of each request: headers and body
+	said []tipSaid
+}
+
+type tipSaid struct {
+	once.Key
+	tipDraft
+}
+
+type pairSaid struct {
+	Number string `json:"number"`
+	Code   string `json:"code"`
+	Text   string `json:"text,omitempty"`
+}
+
+const deskCode = "AAAAA-BBBBB-CCCCC-DDDDD-EEEEE"
+
+func (d *tipDesk) submit(_ context.Context, req tipSaid) (map[string]any, error) {
+	if req.Text == "short" {
+		return nil, fault.Fields(fault.Field{Pointer: "/text", Detail: "至少 5 个字符"})
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.said = append(d.said, req)
+	return map[string]any{"number": "TS-2026-1122-0837", "code": deskCode, "submitted_on": "2026-11-22", "due": "2026-12-11", "what_next": "请抄下", "warnings": []string{"似乎有手机号码"}}, nil
+}
+
+func (d *tipDesk) track(_ context.Context, req pairSaid) (map[string]any, error) {
+	if req.Code != deskCode {
+		return nil, fault.NotFound.Errorf("没有找到：请核对受理编号和查询码")
+	}
+	state := "WAITING"
+	if req.Text != "" {
+		state = "HANDLING"
+	}
+	return map[string]any{
+		"number": req.Number, "state": state, "state_name": "办理中<script>", "owner": "姑苏区教育局", "since": "2026-11-22", "due": "2026-12-11",
+		"answers": []map[string]any{{"text": "已处理", "office": "教育局", "on": "2026-11-23"}}, "questions": []map[string]any{{"text": "请补充日期", "asked_on": "2026-11-22"}}, "notices": []string{"曾因核实被查看"},
+	}, nil
+}
+
+// withDesk returns portal before a tip desk, and what it writes.
+func withDesk(t *testing.T) (*suite, *tipDesk) {
+	t.Helper()
+	d := new(tipDesk)
+	s := newSuite(t)
+	api := &kit.API{Title: "tipoff", Verifier: s.Signer.verifierFor("tipoff"), Policy: auth.Roles(map[string][]auth.Permission{"intake": {auth.Permit("x")}}), Log: s.Log}
+	kit.Route(api, "POST /v1/tips", "SubmitTip", auth.Public, d.submit, kit.Unseen)
+	kit.Route(api, "POST /v1/tips/track", "TrackTip", auth.Public, d.track, kit.Unseen)
+	kit.Route(api, "POST /v1/tips/supplement", "SupplementTip", auth.Public, d.track, kit.Unseen)
+	kit.Upload(api, "POST /v1/imports", "ImportTips", auth.Permit("x"), 64<<20, func(_ context.Context, _ struct{ once.Key }, r io.Reader) (map[string]int64, error) {
+		n, err := io.Copy(io.Discard, r)
+		return map[string]int64{"bytes": n}, err
+	})
+	h := api.Handler()
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		d.mu.Lock()
+		d.seen = append(d.seen, fmt.Sprint(r.URL, r.Header))
+		d.mu.Unlock()
+		h.ServeHTTP(w, r)
+	}))
+	t.Cleanup(srv.Close)
+	s.Find = peer.Static(map[string]string{"tipoff": srv.Listener.Addr().String()})
+	s.Peers = peer.Client(s.Find)
+	return s, d
+}
+
+func postForm(b *browser, path string, form url.Values, headers ...string) answer {
+	return b.do("POST", path, form.Encode(), append([]string{"Content-Type", "application/x-www-form-urlencoded"}, headers...)...)
+}
+
+func TestTipPages(t *testing.T) {
+	t.Parallel()
+	s, d := withDesk(t)
+	s.open(school("a", "甲"))
+	b := s.browser(Public)
+	form := b.get("/tipoff?institution=a")
+	form.want(t, 200, `name="key" value="`, `name="institution" value="a"`, "甲", `action="/tipoff/received"`)
+	_, key, _ := strings.Cut(form.body, `name="key" value="`)
+	key, _, _ = strings.Cut(key, `"`)
+	filled := url.Values{"key": {key}, "subject_kind": {"INSTITUTION"}, "institution": {"a"}, "institution_name": {"甲"}, "text": {"一次交一年\r\n学费"}, "name": {"王"}, "phone": {" "}}
+	got := postForm(b, "/tipoff/received", filled)
+	got.want(t, 200, "TS-2026-1122-0837", deskCode, "只显示这一次", "2026 年 12 月 11 日", "似乎有手机号码")
+	if len(d.said) != 1 || d.said[0].IdempotencyKey != key || d.said[0].Text != "一次交一年\n学费" || d.said[0].Identity == nil || d.said[0].Identity.Name != "王" {
+		t.Errorf("the service was told %+v", d.said)
+	}
+	wrong := postForm(b, "/tipoff/received", url.Values{"key": {key}, "text": {"short"}, "place_address": {`"><script>`}})
+	wrong.want(t, 400, "至少 5 个字符", "&#34;&gt;&lt;script&gt;", key)
+	b.get("/tipoff/track").want(t, 200, `name="code"`)
+	b.get("/tipoff/received").want(t, 303)
+	pair := url.Values{"number": {"TS-2026-1122-0837"}, "code": {deskCode}}
+	shown := postForm(b, "/tipoff/track", pair)
+	shown.want(t, 200, "姑苏区教育局", "已处理", "请补充日期", "曾因核实被查看", `action="/tipoff/supplement"`, "办理中&lt;script&gt;")
+	pair.Set("text", "三月一日")
+	done := postForm(b, "/tipoff/supplement", pair)
+	done.want(t, 200, "已办理")
+	none := postForm(b, "/tipoff/track", url.Values{"number": {"TS-2026-1122-0837"}, "code": {"wrong"}})
+	none.want(t, 404, "没有找到", `name="code"`)
+	for name, a := range map[string]answer{"form": form, "received": got, "wrong": wrong, "shown": shown, "none": none} {
+		whole(t, name, a)
+		if a.header.Get("Set-Cookie") != "" || strings.Contains(a.body, "<script") || a.header.Get("Location") != "" {
+			t.Errorf("%s: %v", name, a.header)
+		}
+	}
+	postForm(b, "/tipoff/received", filled, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site").want(t, 403)
+	s.browser(Staff).get("/tipoff").want(t, 404)
+}
+
+// TestTipUnseen: who tips off, by page or by API, logged in or not, leaves nothing
+// behind in portal: no log entry, no span, nothing that goes on to the service.
+func TestTipUnseen(t *testing.T) {
+	spans := tracetest.NewInMemoryExporter()
+	otel.SetTracerProvider(sdktrace.NewTracerProvider(sdktrace.WithSyncer(spans)))
+	t.Cleanup(func() { otel.SetTracerProvider(noop.NewTracerProvider()) })
+	s, d := withDesk(t)
+	b := s.as(Public, "parent")
+	s.log.Reset()
+	spans.Reset()
+	marks := []string{"User-Agent", "MarkedBrowser/6.66", "X-Forwarded-For", "203.0.113.77", "Traceparent", "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01", "Cookie", "mark=cookie-7731", "Idempotency-Key", "0199-marked-key", "Authorization", "Bearer nonsense"}
+	b.do("GET", "/tipoff", "", marks...).want(t, 200)
+	postForm(b, "/tipoff/received", url.Values{"key": {"0199-form-key"}, "subject_kind": {"PLACE"}, "text": {"无证办学在人民路"}}, marks...).want(t, 200)
+	postForm(b, "/tipoff/track", url.Values{"number": {"1"}, "code": {deskCode}}, marks...).want(t, 200)
+	const body = `{"subject_kind":"PLACE","text":"无证办学在人民路","place_address":"人民路"}`
+	for _, l := range []Listener{Public, Staff} {
+		who := b
+		if l == Staff {
+			who = s.browser(l)
+		}
+		who.do("POST", "/api/tipoff/v1/tips", body, marks...).want(t, 200, deskCode)
+		who.do("POST", "/api/tipoff/v1/tips/track", `{"number":"1","code":"2"}`, marks...).want(t, 404)
+	}
+	if s.log.Len() != 0 {
+		t.Errorf("log: %s", s.log)
+	}
+	if got := spans.GetSpans(); len(got) != 0 {
+		t.Errorf("%d spans: %v", len(got), got[0].Name)
+	}
+	all := strings.Join(d.seen, "\n")
+	for _, mark := range []string{"MarkedBrowser", "203.0.113.77", "4bf92f35", "7731", "Cookie", "Traceparent", "Authorization"} {
+		if strings.Contains(all, mark) {
+			t.Errorf("the service was told %s: %s", mark, all)
+		}
+	}
+	b.get("/") // a page that is seen: the search above can find
+	if s.log.Len() == 0 || len(spans.GetSpans()) == 0 {
+		t.Error("there is no log or no trace of a page that is seen")
+	}
+}
+
+// TestUpload: a file larger than other requests passes, as it comes.
+func TestUpload(t *testing.T) {
+	t.Parallel()
+	s, _ := withDesk(t)
+	b := s.as(Staff, "intake")
+	file := func(size int) (string, string) {
+		var buf bytes.Buffer
+		w := multipart.NewWriter(&buf)
+		part, _ := w.CreateFormFile("file", "x.csv")
+		_, _ = part.Write(bytes.Repeat([]byte("x"), size))
+		_ = w.Close()
+		return buf.String(), w.FormDataContentType()
+	}
+	body, contentType := file(5 << 20)
+	b.do("POST", "/api/tipoff/v1/imports", body, "Content-Type", contentType, "Idempotency-Key", "0199-upload-1", "X-CSRF-Token", b.csrf).want(t, 200, `{"bytes":5242880}`)
+	body, contentType = file(66 << 20)
+	b.do("POST", "/api/tipoff/v1/imports", body, "Content-Type", contentType, "Idempotency-Key", "0199-upload-2", "X-CSRF-Token", b.csrf).want(t, 413, "文件过大")
+	b.do("POST", "/api/tipoff/v1/imports", "x", "Idempotency-Key", "0199-upload-3").want(t, 403, "CSRF")
+}
