@@ -291,7 +291,8 @@ func (f *File) Reveal(nonce []byte) error {
 	seed := sum([]byte(f.TaskID), nonce, []byte(f.Date.String()))
 	f.Seed = hex.EncodeToString(seed)
 	r := &words{rand.NewChaCha8([32]byte(seed))}
-	f.Drawn, f.Excluded = f.drawTargets(r), f.exclusions()
+	f.Drawn = f.drawTargets(r)
+	f.Excluded = f.exclusions()
 	if err := f.drawOfficers(r); err != nil {
 		return err
 	}

@@ -349,8 +349,8 @@ func (p *player) randomDone() {
 // drawnOf is those of officers who are agency a's.
 func (p *player) drawnOf(a Agency, officers []string) []string {
 	var own []string
-	for _, o := range seedOfficers(p.base, p.at) {
-		if o.Agency == a && slices.Contains(officers, o.ID) {
+	for _, o := range do(p, p.as("examiner"), (*Service).ListOfficers, ListOfficers{Agency: a}).Officers {
+		if slices.Contains(officers, o.ID) {
 			own = append(own, o.ID)
 		}
 	}
