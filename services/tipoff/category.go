@@ -126,11 +126,14 @@ func distinct(words []string) []string {
 	return append([]string{}, slices.Compact(words)...)
 }
 
-// elsewhere is where to go with what is no matter of training: first match.
-var elsewhere = []struct {
+// A desk is an office that deals with what its words say.
+type desk struct {
 	words *regexp.Regexp
 	to    string
-}{
+}
+
+// elsewhere is where to go with what is no matter of training: first match.
+var elsewhere = []desk{
 	{regexp.MustCompile(`驾校|驾培|驾驶|教练员|公交|地铁|客运|货运`), "交通运输主管部门"},
 	{regexp.MustCompile(`幼儿园|学前教育`), "教育行政部门（学前教育）"},
 	{regexp.MustCompile(`职业培训|技能培训|社保|劳动|工资|编制|档案`), "人力资源和社会保障部门"},
@@ -144,12 +147,7 @@ var elsewhere = []struct {
 func whereTo(title, text string) string {
 	to := "12345政务服务便民热线，由其转有关主管部门"
 	for _, in := range []string{title, text} {
-		if i := slices.IndexFunc(elsewhere, func(e struct {
-			words *regexp.Regexp
-			to    string
-		}) bool {
-			return e.words.MatchString(in)
-		}); i >= 0 {
+		if i := slices.IndexFunc(elsewhere, func(d desk) bool { return d.words.MatchString(in) }); i >= 0 {
 			to = elsewhere[i].to
 			break
 		}

@@ -43,7 +43,7 @@ func TestSuggestAgrees(t *testing.T) {
 
 func csvRows(t *testing.T, name string) [][]string {
 	t.Helper()
-	f, err := os.Open(name)
+	f, err := os.Open(name) //nolint:gosec // a file of the test
 	if err != nil {
 		t.Fatal(err)
 	}

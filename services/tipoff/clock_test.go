@@ -154,7 +154,7 @@ func (d deadline) play(t *testing.T, b *bench, i int) played {
 	if place == "" {
 		place = "320508"
 	}
-	b.Service.Now = b.clockNow
+	b.Now = b.clockNow
 	b.at(d.received)
 	p := played{
 		intake: auth.With(t.Context(), caller("intake", "intake", "intake", place)),
@@ -176,7 +176,7 @@ func (d deadline) play(t *testing.T, b *bench, i int) played {
 		b.ok(b.DispatchTip(p.intake, tipoff.DispatchTip{Key: b.key(), ID: p.id, Owner: "education"}))
 		b.ok(b.AcceptTip(p.owner, tipoff.AcceptTip{Key: b.key(), ID: p.id}))
 	}
-	for _, e := range strings.Split(d.events, ", ") {
+	for e := range strings.SplitSeq(d.events, ", ") {
 		if what, on, ok := strings.Cut(e, " "); ok {
 			b.at(on)
 			d.event(t, b, p, what)

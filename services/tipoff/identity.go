@@ -126,13 +126,7 @@ func (r *IdentityRequest) approve(account string, now time.Time) error {
 	return nil
 }
 
-// readable returns a fault unless account may read the identity that r asks for.
-func (r *IdentityRequest) readable(account string, now time.Time) error {
-	switch {
-	case account != r.RequestedBy:
-		return fault.Forbidden.Errorf("只有申请人可以查看，且仅限一次")
-	case r.State(now) != "APPROVED":
-		return fault.Conflict.Errorf("申请当前为 %s，不能查看身份信息", r.State(now))
-	}
-	return nil
+// readable reports whether account may read the identity that r asks for, now.
+func (r *IdentityRequest) readable(account string, now time.Time) bool {
+	return account == r.RequestedBy && r.State(now) == "APPROVED"
 }

@@ -106,7 +106,7 @@ func TestNewID(t *testing.T) {
 	if at := time.Unix(sec, nsec); !at.Equal(on.Start()) {
 		t.Errorf("the id says %v", at)
 	}
-	if newID(on) == newID(on) {
+	if a, b := newID(on), newID(on); a == b {
 		t.Error("the same id twice")
 	}
 }

@@ -30,7 +30,7 @@ func (s *Service) Seed(path string) func(context.Context) error {
 		if path != "" {
 			f, err := os.Open(path) //nolint:gosec // the administrator says which
 			if err == nil {
-				defer f.Close() //nolint:errcheck // it was read
+				defer f.Close()
 				info, err := f.Stat()
 				if err != nil {
 					return err

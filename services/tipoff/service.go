@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -105,22 +106,13 @@ func (s *Service) meet(ctx context.Context, tx pgx.Tx, t *Tip, action string) er
 	cs, err := listClocks(ctx, tx, t.ID)
 	for i := range cs {
 		c := &cs[i]
-		if err != nil || !c.running() || names != nil && !contains(names, c.Name) {
+		if err != nil || !c.running() || names != nil && !slices.Contains(names, c.Name) {
 			continue
 		}
 		c.MetOn = s.today()
 		err = saveClock(ctx, tx, t.ID, c)
 	}
 	return err
-}
-
-func contains(names []string, name string) bool {
-	for _, n := range names {
-		if n == name {
-			return true
-		}
-	}
-	return false
 }
 
 // start begins the clocks that keys name, counted from from by the rules in force

@@ -32,7 +32,7 @@ type TieTip struct {
 // TieTip ties the tip-off to its subject. A summary in which a mobile phone's or
 // identity card's number stands is refused.
 func (s *Service) TieTip(ctx context.Context, req TieTip) (Done, error) {
-	err := req.Subject.check()
+	err := req.check()
 	if err == nil {
 		err = faceless(map[string]string{
 			"/summary": req.Summary, "/institution_name": req.InstitutionName, "/place_address": req.PlaceAddress, "/place_signboard": req.PlaceSignboard,
@@ -75,13 +75,13 @@ func (s *Service) become(ctx context.Context, tx pgx.Tx, t *Tip, n Nature) ([]fa
 	was, are := fromReceipt(t.Nature, t.Channel), fromReceipt(n, t.Channel)
 	t.Nature = n
 	for _, name := range was {
-		if !contains(are, name) {
+		if !slices.Contains(are, name) {
 			if err := deleteClock(ctx, tx, t.ID, name); err != nil {
 				return nil, err
 			}
 		}
 	}
-	fresh := slices.DeleteFunc(slices.Clone(are), func(name string) bool { return contains(was, name) })
+	fresh := slices.DeleteFunc(slices.Clone(are), func(name string) bool { return slices.Contains(was, name) })
 	return s.start(ctx, tx, t, t.ReceivedOn, t.ReceivedOn, fresh...)
 }
 

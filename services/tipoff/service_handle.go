@@ -2,6 +2,7 @@ package tipoff
 
 import (
 	"context"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -194,4 +195,4 @@ func (s *Service) CloseTip(ctx context.Context, req CloseTip) (Done, error) {
 }
 
 // has reports whether c acts in role.
-func has(c auth.Caller, role string) bool { return contains(c.Roles, role) }
+func has(c auth.Caller, role string) bool { return slices.Contains(c.Roles, role) }

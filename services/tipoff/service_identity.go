@@ -104,7 +104,7 @@ func (s *Service) ReadIdentity(ctx context.Context, req ReadIdentity) (Asked, er
 		if err != nil {
 			return Asked{}, err
 		}
-		if r.readable(auth.From(ctx).Subject, s.Now()) != nil {
+		if !r.readable(auth.From(ctx).Subject, s.Now()) {
 			return s.asked(r), nil
 		}
 		sealed, err := findIdentity(ctx, tx, r.TipID)

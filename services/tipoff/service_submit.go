@@ -55,7 +55,7 @@ type given struct {
 // SubmitTip takes a tip-off in. Asked again with the same key it gives the same
 // receipt, code and all.
 func (s *Service) SubmitTip(ctx context.Context, req SubmitTip) (Receipt, error) {
-	if err := req.Subject.check(); err != nil {
+	if err := req.check(); err != nil {
 		return Receipt{}, err
 	}
 	said, err := json.Marshal(req)

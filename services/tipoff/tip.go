@@ -98,11 +98,6 @@ var stateNames = map[State]string{
 // Name is s for people to read.
 func (s State) Name() string { return stateNames[s] }
 
-// open reports whether somebody still owes the reporter something.
-func (s State) open() bool {
-	return !slices.Contains([]State{Answered, Closed, Merged, NotTraining}, s)
-}
-
 // returnReasons is why an office may give a tip-off back.
 var returnReasons = []string{"不属于本部门职责", "不在本辖区", "已由其他部门立案", "被举报对象不明，无法核查"}
 
