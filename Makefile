@@ -2,7 +2,7 @@
 # 端口整体挪动：XUNGUAN_PORT_OFFSET=1000 make up   数据另放：XUNGUAN_DATA=/path make up
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: help up reset story test e2e real chaos bench check generate fmt lint tidy fuzz tools
+.PHONY: verify-draw help up reset story test e2e real chaos bench check generate fmt lint tidy fuzz tools
 
 OFFSET := $(or $(XUNGUAN_PORT_OFFSET),0)
 DATA := $(or $(XUNGUAN_DATA),.xunguan)
@@ -39,6 +39,9 @@ real: ## 在真实的 Kafka、Consul、PostgreSQL 上测试
 
 chaos: ## 反复杀进程、断网、满盘
 	@echo "make chaos 随可靠性那一期提供，现在还没有" >&2; exit 1
+
+verify-draw: ## 重演一次公布的随机抽取:make verify-draw FILE=draw.json
+	@go run -buildvcs=false ./scripts/verifydraw $(FILE)
 
 bench: tools ## 量一量：每秒课消、事件时延、启动时间、内存
 	@go run -buildvcs=false ./scripts/bench
