@@ -40,7 +40,7 @@ real: ## 在真实的 Kafka、Consul、PostgreSQL 上测试
 chaos: ## 反复杀进程、断网、满盘
 	@echo "make chaos 随可靠性那一期提供，现在还没有" >&2; exit 1
 
-verify-draw: ## 重演一次公布的随机抽取:make verify-draw FILE=draw.json
+verify-draw: ## 重演一次公布的随机抽取：make verify-draw FILE=draw.json
 	@go run -buildvcs=false ./scripts/verifydraw $(FILE)
 
 bench: tools ## 量一量：每秒课消、事件时延、启动时间、内存
