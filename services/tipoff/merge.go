@@ -28,17 +28,19 @@ func key(s string) string {
 	}, narrow(s))
 }
 
-// A body is named in running text by what it is called and what it is: the
-// longest name that ends like one.
+// A body is named by what it is called and what it is, after the last word of what
+// is wanted of it. In running text the plain words for a school name too much.
 var (
 	body     = regexp.MustCompile(`[\p{Han}A-Za-z0-9]{2,16}?(?:培训学校|培训中心|培训机构|艺术学校|舞蹈学校|文武学校|实验学校|武校|舞蹈中心|舞蹈会所|美语|亲子园|培训班|驾校|幼儿园|小学|中学|[一二三四五六七八九十]中|职业中专|学校)`)
-	preamble = regexp.MustCompile(`^(?:关于|对|再次|强烈|请求|呼吁|希望|反映|投诉|举报|咨询|质疑|反对|建议|要求|有|在|是|我|我们|的|位于)+`)
+	plain    = regexp.MustCompile(`(?:驾校|幼儿园|小学|中学|[一二三四五六七八九十]中|中专|学校)$`)
+	preamble = regexp.MustCompile(`^.*(?:关于|再次|强烈|请求|呼吁|希望|反映|投诉|举报|咨询|质疑|反对|建议|要求|严管|严查|查处|取缔|关停|位于|包庇)对?`)
 )
 
 // named is the body that title, else text, names; "" if none.
 func named(title, text string) string {
 	for _, in := range []string{title, text} {
-		if name := preamble.ReplaceAllString(body.FindString(in), ""); len([]rune(name)) > 3 {
+		name := preamble.ReplaceAllString(body.FindString(in), "")
+		if len([]rune(name)) >= minKey && (in == title || !plain.MatchString(name)) {
 			return name
 		}
 	}

@@ -23,9 +23,10 @@ type RequestIdentity struct {
 // Asked is a request and how it stands.
 type Asked struct {
 	IdentityRequest
-	State    string    `json:"state" enum:"PENDING,APPROVED,READ,EXPIRED"`
-	Identity *Identity `json:"identity,omitempty" description:"this once, for who asked"`
-	Sealed   []byte    `json:"sealed,omitempty" description:"this once: as sealed (age), where the key is not on the server"`
+	State    string        `json:"state" enum:"PENDING,APPROVED,READ,EXPIRED"`
+	Identity *Identity     `json:"identity,omitempty" description:"this once, for who asked"`
+	Actions  []flow.Action `json:"actions,omitempty"`
+	Sealed   []byte        `json:"sealed,omitempty" description:"this once: as sealed (age), where the key is not on the server"`
 }
 
 // RequestIdentity asks a colleague to approve. NotFound if the reporter gave none.

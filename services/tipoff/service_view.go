@@ -3,6 +3,7 @@ package tipoff
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -53,19 +54,19 @@ type Case struct {
 	Timeline  []Entry       `json:"timeline"`
 	Actions   []flow.Action `json:"actions" description:"what the caller may do now"`
 	Intake    *IntakeCase   `json:"intake,omitempty"`
+	Requests  []Asked       `json:"identity_requests,omitempty" description:"for the intake office alone"`
 }
 
 // IntakeCase is what the intake office knows besides.
 type IntakeCase struct {
-	Channel     string            `json:"channel"`
-	SourceID    string            `json:"source_id"`
-	Title       string            `json:"title"`
-	Suggestion  Suggestion        `json:"suggestion"`
-	HasIdentity bool              `json:"has_identity" description:"sealed; see identity-requests"`
-	Requests    []IdentityRequest `json:"identity_requests"`
-	Candidates  []Licensed        `json:"candidates" description:"institutions that it may be about"`
-	Duplicates  []Duplicate       `json:"duplicates"`
-	MergedInto  string            `json:"merged_into"`
+	Channel     string      `json:"channel"`
+	SourceID    string      `json:"source_id"`
+	Title       string      `json:"title"`
+	Suggestion  Suggestion  `json:"suggestion"`
+	HasIdentity bool        `json:"has_identity" description:"sealed; see identity-requests"`
+	Candidates  []Licensed  `json:"candidates" description:"institutions that it may be about"`
+	Duplicates  []Duplicate `json:"duplicates"`
+	MergedInto  string      `json:"merged_into"`
 }
 
 // FindTip asks for one tip-off.
@@ -100,6 +101,7 @@ func (s *Service) file(ctx context.Context, tx pgx.Tx, t *Tip) (f Case, err erro
 	for _, a := range Tips.Actions(string(t.State), "/v1/tips/"+t.ID, c) {
 		if has(c, intakeRole) || has(c, cityRole) || t.Owner == c.Agency {
 			a.Fields = actionFields[a.Action]
+			a.Reason = a.Reason && !slices.ContainsFunc(a.Fields, func(f flow.Field) bool { return f.Name == "reason" })
 			f.Actions = append(f.Actions, a)
 		}
 	}
@@ -110,7 +112,13 @@ func (s *Service) file(ctx context.Context, tx pgx.Tx, t *Tip) (f Case, err erro
 		}
 	}
 	if has(c, intakeRole) {
-		f.Intake, err = s.intake(ctx, tx, t)
+		if f.Intake, err = s.intake(ctx, tx, t); err != nil {
+			return f, err
+		}
+		f.Requests, err = s.requests(ctx, tx, t, c)
+		if err == nil && t.HasIdentity {
+			f.Actions = append(f.Actions, flow.Action{Action: "identity_request", Label: "申请查看举报人身份", Method: "POST", Href: "/v1/tips/" + t.ID + "/identity-requests", Reason: true})
+		}
 		return f, err
 	}
 	f.Timeline = withoutIdentity(f.Timeline)
@@ -131,15 +139,26 @@ func withoutIdentity(es []Entry) []Entry {
 	return kept
 }
 
+// requests is what was asked about t's identity, with the approval that c may give.
+func (s *Service) requests(ctx context.Context, tx pgx.Tx, t *Tip, c auth.Caller) ([]Asked, error) {
+	found, err := listRequests(ctx, tx, t.ID, "")
+	var all []Asked
+	for _, r := range found {
+		a := s.asked(r)
+		if a.State == "PENDING" && r.RequestedBy != c.Subject {
+			a.Actions = []flow.Action{{Action: "identity_approve", Label: "同意查看", Method: "POST", Href: "/v1/identity-requests/" + r.ID + "/approve"}}
+		}
+		all = append(all, a)
+	}
+	return all, err
+}
+
 func (s *Service) intake(ctx context.Context, tx pgx.Tx, t *Tip) (*IntakeCase, error) {
 	i := &IntakeCase{
 		Channel: t.Channel, SourceID: t.SourceID, Title: t.Title, HasIdentity: t.HasIdentity, MergedInto: t.MergedInto,
 		Suggestion: Suggestion{t.Suggested, t.Words},
 	}
 	var err error
-	if i.Requests, err = listRequests(ctx, tx, t.ID, ""); err != nil {
-		return nil, err
-	}
 	if i.Candidates, err = listInstitutions(ctx, tx, t.InstitutionName, t.PlaceAddress); err != nil {
 		return nil, err
 	}
