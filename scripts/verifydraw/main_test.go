@@ -2,14 +2,13 @@ package main
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
-
-	"crypto/sha256"
 
 	"xunguan/pkg/day"
 	"xunguan/services/inspection"

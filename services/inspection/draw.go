@@ -446,7 +446,7 @@ func ReadFile(raw []byte) (File, error) {
 	if err := dec.Decode(&f); err != nil {
 		return f, fault.Invalid.Errorf("不是抽取结果文件：%v", err)
 	}
-	if _, err := dec.Token(); err != io.EOF { //nolint:errorlint // Token returns io.EOF itself
+	if _, err := dec.Token(); err != io.EOF {
 		return f, fault.Invalid.Errorf("文件末尾有多余内容")
 	}
 	return f, nil

@@ -56,6 +56,12 @@ func rectificationPB(r *Rectification) *inspectionv1.Rectification {
 	}
 }
 
+// resultPB is t's own result. Receivers know a publication by its follow-up; that
+// of a task without one is known by the task.
+func resultPB(t *Task) *inspectionv1.ResultPublished {
+	return &inspectionv1.ResultPublished{Task: taskPB(t), Result: t.Result, FollowUpId: t.ID}
+}
+
 func wantedPB(t *Task, f FollowUp) *inspectionv1.ListEntryWanted {
 	return &inspectionv1.ListEntryWanted{
 		Id: f.ID, InstitutionId: f.InstitutionID, Jurisdiction: f.Jurisdiction, List: "BLACK", Facts: f.Data.Facts, Basis: f.Data.Basis,
@@ -102,7 +108,7 @@ func appendState(ctx context.Context, tx pgx.Tx, t *Task) error {
 			return appendCommand(ctx, tx, t, f, c)
 		}
 	}
-	return event.Append(ctx, tx, Topic, t.ID, &inspectionv1.ResultPublished{Task: taskPB(t), Result: t.Result})
+	return event.Append(ctx, tx, Topic, t.ID, resultPB(t))
 }
 
 // lastResult is the last that f said of its task's result; "" if nothing.

@@ -65,7 +65,7 @@ func newBare(t testing.TB) *bench {
 	db := pgtest.New(t, Migrations())
 	ruletest.Load(t, db)
 	b.Service = &Service{DB: db, Now: func() time.Time { return *b.now.Load() }}
-	b.Service.On(b.mux)
+	b.On(b.mux)
 	b.hear(institutionPB("i1", "观前美术示例", "principal", "320508"), institutionPB("i2", "平江音乐示例", "principal2", "320508"), institutionPB("i9", "吴中球类示例", "principal2", "320506"))
 	b.hear(tipPB("t1", "INSTITUTION", "i1", "education"), tipPB("t2", "INSTITUTION", "i1", "education"), tipPB("t3", "INSTITUTION", "i2", "education"),
 		tipPB("p1", "PLACE", "", "education"), tipPB("m1", "INSTITUTION", "i1", "market"))
@@ -286,7 +286,7 @@ func race(f func(i int) error) (ok int, kinds map[fault.Kind]int) {
 }
 
 func mergedPB(id, into string) proto.Message {
-	d := tipPB(id, "INSTITUTION", "i1", "education").(*tipoffv1.TipDispatched) //nolint:errcheck,forcetypeassert // made above
+	d := tipPB(id, "INSTITUTION", "i1", "education").(*tipoffv1.TipDispatched) // made above
 	return &tipoffv1.TipMerged{Tip: d.GetTip(), Into: into}
 }
 
@@ -298,7 +298,7 @@ func textOf2(v any) string { return fmt.Sprintf("%+v", v) }
 // proposedPB is a black list entry of an institution that a follow-up wanted, at a state.
 func proposedPB(id, institution, wantedBy, state string) proto.Message {
 	e := &licensingv1.ListEntry{Id: id, InstitutionId: institution, Jurisdiction: "320508", List: "BLACK", State: state, WantedBy: wantedBy}
-	i := institutionPB(institution, "观前美术示例", "principal", "320508").(*licensingv1.LicenceIssued).GetInstitution() //nolint:errcheck,forcetypeassert // made above
+	i := institutionPB(institution, "观前美术示例", "principal", "320508").(*licensingv1.LicenceIssued).GetInstitution() // made above
 	switch state {
 	case "PROPOSED":
 		return &licensingv1.ListEntryProposed{Entry: e}

@@ -56,7 +56,7 @@ func (b *box) fill(ctx context.Context, tx pgx.Tx) error {
 
 // task adds what t waits for from the office that leads it.
 func (b *box) task(ctx context.Context, tx pgx.Tx, t *Task) error {
-	if t.LedBy(b.caller) != nil {
+	if leads := t.LedBy(b.caller) == nil; !leads {
 		return nil
 	}
 	it := Item{ID: t.ID, Jurisdiction: t.Jurisdiction, State: t.State, Since: day.Of(t.Since), Href: "/tasks/" + t.ID}

@@ -92,10 +92,10 @@ func TestStreetOf(t *testing.T) {
 func TestSignOf(t *testing.T) {
 	t.Parallel()
 	for sign, want := range map[string]string{
-		"晨光书画":               "晨光书画",
-		"李老师作文 13812345678":  "某老师作文",
+		"晨光书画":                "晨光书画",
+		"李老师作文 13812345678":   "某老师作文",
 		"小荷晚托0512-67201234招生": "小荷晚托招生",
-		"张阿姨托管":              "某阿姨托管",
+		"张阿姨托管":               "某阿姨托管",
 	} {
 		if got := SignOf(sign); got != want {
 			t.Errorf("SignOf(%q) = %q, want %q", sign, got, want)

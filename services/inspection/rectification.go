@@ -18,7 +18,7 @@ const (
 	rectFailed    = "FAILED"
 )
 
-var rectStateNames = map[string]string{
+var rectStateNames = map[string]string{ //nolint:gosec // PASSED is no password
 	rectOrdered: "待整改", rectSubmitted: "待复查", rectOverdue: "逾期未整改", rectPassed: "复查通过", rectFailed: "复查未通过",
 }
 

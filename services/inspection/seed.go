@@ -176,7 +176,7 @@ func (p *player) official(a Agency, id string) context.Context {
 }
 
 // do calls use, unless something failed before.
-func do[Req, Resp any](p *player, ctx context.Context, use func(*Service, context.Context, Req) (Resp, error), req Req) (resp Resp) {
+func do[Req, Resp any](ctx context.Context, p *player, use func(*Service, context.Context, Req) (Resp, error), req Req) (resp Resp) {
 	if p.err == nil {
 		resp, p.err = use(&p.s, ctx, req)
 	}
@@ -199,14 +199,14 @@ func (p *player) play() {
 }
 
 func (p *player) joint(i Institution, title string, in int) TaskView {
-	return do(p, p.as("examiner"), (*Service).PlanTask, PlanTask{
+	return do(p.as("examiner"), p, (*Service).PlanTask, PlanTask{
 		Key: p.key(), Kind: Joint, Title: title + "（示例）", Agencies: seedAgencies, InstitutionID: i.ID, Reason: "日常监测发现异常（示例）",
 		VisitOn: day.Of(p.s.Now()).AddDays(in),
 	})
 }
 
 func (p *player) open(t TaskView, institution string) VisitView {
-	return do(p, p.as("examiner"), (*Service).OpenVisit, OpenVisit{Key: p.key(), ID: t.ID, InstitutionID: institution})
+	return do(p.as("examiner"), p, (*Service).OpenVisit, OpenVisit{Key: p.key(), ID: t.ID, InstitutionID: institution})
 }
 
 var seedItems = map[Agency]string{Education: "ED-08", Market: "MK-02", Fire: "FI-01", Culture: "CU-01"}
@@ -218,8 +218,8 @@ func (p *player) part(v VisitView, a Agency, problem bool, who []string) {
 	if problem {
 		detail = "现场核查，发现不符合规定，已拍照取证（示例）。"
 	}
-	do(p, ctx, (*Service).RecordFinding, RecordFinding{Key: p.key(), ID: v.ID, Agency: a, Item: seedItems[a], Problem: problem, Detail: detail})
-	do(p, ctx, (*Service).SignPart, SignPart{Key: p.key(), ID: v.ID, Agency: a, Officers: who})
+	do(ctx, p, (*Service).RecordFinding, RecordFinding{Key: p.key(), ID: v.ID, Agency: a, Item: seedItems[a], Problem: problem, Detail: detail})
+	do(ctx, p, (*Service).SignPart, SignPart{Key: p.key(), ID: v.ID, Agency: a, Officers: who})
 }
 
 // visit plays one whole visit; problem is the agency that finds one.
@@ -228,7 +228,7 @@ func (p *player) visit(t TaskView, i Institution, problem Agency) VisitView {
 	for _, a := range t.Agencies {
 		p.part(v, a, a == problem, seedOffice[a])
 	}
-	return do(p, p.as(i.Manager), (*Service).SignVisit, SignVisit{Key: p.key(), ID: v.ID})
+	return do(p.as(i.Manager), p, (*Service).SignVisit, SignVisit{Key: p.key(), ID: v.ID})
 }
 
 func (p *player) plannedOnly(i Institution) {
@@ -260,12 +260,12 @@ func (p *player) toPublish(i Institution) {
 func (p *player) order(i Institution, title string, before int) RectificationView {
 	p.on(before)
 	v := p.visit(p.joint(i, title, 0), i, Market)
-	return do(p, p.as("market"), (*Service).OrderRectification, OrderRectification{Key: p.key(), ID: v.ID, Demand: "立即撤下违规广告，提交整改报告（示例）"})
+	return do(p.as("market"), p, (*Service).OrderRectification, OrderRectification{Key: p.key(), ID: v.ID, Demand: "立即撤下违规广告，提交整改报告（示例）"})
 }
 
 func (p *player) submit(i Institution, r RectificationView, before int) {
 	p.on(before)
-	do(p, p.as(i.Manager), (*Service).SubmitRectification, SubmitRectification{Key: p.key(), ID: r.ID, Text: "已撤下广告并培训员工（示例）"})
+	do(p.as(i.Manager), p, (*Service).SubmitRectification, SubmitRectification{Key: p.key(), ID: r.ID, Text: "已撤下广告并培训员工（示例）"})
 }
 
 func (p *player) verify(r RectificationView, passed bool, before int) {
@@ -274,7 +274,7 @@ func (p *player) verify(r RectificationView, passed bool, before int) {
 	if !passed {
 		verdict = "现场复查，门店广告未撤（示例）"
 	}
-	do(p, p.as("market2"), (*Service).VerifyRectification, VerifyRectification{Key: p.key(), ID: r.ID, Passed: passed, Officers: seedOffice[Market], Verdict: verdict})
+	do(p.as("market2"), p, (*Service).VerifyRectification, VerifyRectification{Key: p.key(), ID: r.ID, Passed: passed, Officers: seedOffice[Market], Verdict: verdict})
 }
 
 func (p *player) ordered(i Institution) { p.order(i, "广告专项联合检查", 6) }
@@ -294,7 +294,7 @@ func (p *player) published(i Institution) {
 	p.submit(i, r, 52)
 	p.verify(r, true, 50)
 	p.on(45)
-	do(p, p.as("examiner"), (*Service).PublishTask, PublishTask{Key: p.key(), ID: r.TaskID})
+	do(p.as("examiner"), p, (*Service).PublishTask, PublishTask{Key: p.key(), ID: r.TaskID})
 }
 
 func (p *player) refused(i Institution) {
@@ -303,11 +303,11 @@ func (p *player) refused(i Institution) {
 	for _, a := range seedAgencies {
 		p.part(v, a, a == Education, seedOffice[a])
 	}
-	do(p, p.as("examiner"), (*Service).RefuseVisit, RefuseVisit{Key: p.key(), ID: v.ID, Reason: "负责人不在场，店员不愿签字（示例）", Witness: "社区网格员（示例）"})
+	do(p.as("examiner"), p, (*Service).RefuseVisit, RefuseVisit{Key: p.key(), ID: v.ID, Reason: "负责人不在场，店员不愿签字（示例）", Witness: "社区网格员（示例）"})
 }
 
 func (p *player) random(title string, by Plan, in int) TaskView {
-	return do(p, p.as("examiner"), (*Service).PlanTask, PlanTask{
+	return do(p.as("examiner"), p, (*Service).PlanTask, PlanTask{
 		Key: p.key(), Kind: Random, Title: title + "（示例）", Agencies: seedAgencies, VisitOn: day.Of(p.s.Now()).AddDays(in), Plan: &by,
 	})
 }
@@ -319,10 +319,10 @@ func (p *player) randomDrawn() {
 	}
 	p.on(2)
 	t := p.random("按信用等级双随机抽查", Plan{By: ByCredit}, 5)
-	do(p, p.as("examiner"), (*Service).DrawTask, DrawTask{Key: p.key(), ID: t.ID})
-	do(p, p.as("examiner"), (*Service).RevealTask, RevealTask{Key: p.key(), ID: t.ID})
-	do(p, p.as("examiner2"), (*Service).RedrawTask, RedrawTask{Key: p.key(), ID: t.ID, Reason: "抽中人员因病不能出勤（示例）"})
-	do(p, p.as("examiner2"), (*Service).RevealTask, RevealTask{Key: p.key(), ID: t.ID})
+	do(p.as("examiner"), p, (*Service).DrawTask, DrawTask{Key: p.key(), ID: t.ID})
+	do(p.as("examiner"), p, (*Service).RevealTask, RevealTask{Key: p.key(), ID: t.ID})
+	do(p.as("examiner2"), p, (*Service).RedrawTask, RedrawTask{Key: p.key(), ID: t.ID, Reason: "抽中人员因病不能出勤（示例）"})
+	do(p.as("examiner2"), p, (*Service).RevealTask, RevealTask{Key: p.key(), ID: t.ID})
 }
 
 // randomDone is inspected by whoever was drawn.
@@ -332,24 +332,24 @@ func (p *player) randomDone() {
 	}
 	p.on(40)
 	t := p.random("季度双随机抽查", Plan{By: ByNone, Sample: min(2, len(p.at))}, 1)
-	do(p, p.as("examiner"), (*Service).DrawTask, DrawTask{Key: p.key(), ID: t.ID})
-	t = do(p, p.as("examiner2"), (*Service).RevealTask, RevealTask{Key: p.key(), ID: t.ID})
+	do(p.as("examiner"), p, (*Service).DrawTask, DrawTask{Key: p.key(), ID: t.ID})
+	t = do(p.as("examiner2"), p, (*Service).RevealTask, RevealTask{Key: p.key(), ID: t.ID})
 	p.on(39)
 	for _, target := range t.Targets {
 		v := p.open(t, target.InstitutionID)
 		for _, a := range t.Agencies {
 			p.part(v, a, false, p.drawnOf(a, target.Officers))
 		}
-		do(p, p.as("examiner"), (*Service).RefuseVisit, RefuseVisit{Key: p.key(), ID: v.ID, Reason: "负责人外出（示例）", Witness: "物业值班员（示例）"})
+		do(p.as("examiner"), p, (*Service).RefuseVisit, RefuseVisit{Key: p.key(), ID: v.ID, Reason: "负责人外出（示例）", Witness: "物业值班员（示例）"})
 	}
 	p.on(30)
-	do(p, p.as("examiner"), (*Service).PublishTask, PublishTask{Key: p.key(), ID: t.ID})
+	do(p.as("examiner"), p, (*Service).PublishTask, PublishTask{Key: p.key(), ID: t.ID})
 }
 
 // drawnOf is those of officers who are agency a's.
 func (p *player) drawnOf(a Agency, officers []string) []string {
 	var own []string
-	for _, o := range do(p, p.as("examiner"), (*Service).ListOfficers, ListOfficers{Agency: a}).Officers {
+	for _, o := range do(p.as("examiner"), p, (*Service).ListOfficers, ListOfficers{Agency: a}).Officers {
 		if slices.Contains(officers, o.ID) {
 			own = append(own, o.ID)
 		}
@@ -361,7 +361,7 @@ func (p *player) drawnOf(a Agency, officers []string) []string {
 }
 
 func (p *player) sweep(place Place, title string) TaskView {
-	return do(p, p.as("examiner"), (*Service).PlanTask, PlanTask{
+	return do(p.as("examiner"), p, (*Service).PlanTask, PlanTask{
 		Key: p.key(), Kind: Sweep, Title: title + "（示例）", Agencies: []Agency{Education, Market}, Place: &place, Reason: "网格巡查发现（示例）",
 		VisitOn: day.Of(p.s.Now()),
 	})
@@ -379,11 +379,11 @@ func (p *player) orderOff(place Place, title string) TaskView {
 	seedItem := map[Agency]string{Education: "ED-09", Market: "MK-01"}
 	for _, a := range t.Agencies {
 		ctx := p.as(seedOffice[a][0])
-		do(p, ctx, (*Service).RecordFinding, RecordFinding{Key: p.key(), ID: v.ID, Agency: a, Item: seedItem[a], Problem: true, Detail: "未取得许可开展培训（示例）"})
-		do(p, ctx, (*Service).SignPart, SignPart{Key: p.key(), ID: v.ID, Agency: a, Officers: seedOffice[a]})
+		do(ctx, p, (*Service).RecordFinding, RecordFinding{Key: p.key(), ID: v.ID, Agency: a, Item: seedItem[a], Problem: true, Detail: "未取得许可开展培训（示例）"})
+		do(ctx, p, (*Service).SignPart, SignPart{Key: p.key(), ID: v.ID, Agency: a, Officers: seedOffice[a]})
 	}
-	do(p, p.as("examiner"), (*Service).SignVisit, SignVisit{Key: p.key(), ID: v.ID})
-	return do(p, p.as("examiner"), (*Service).ClosePlace, ClosePlace{Key: p.key(), ID: t.ID, Demand: "立即停止举办，退还所收费用（示例）", Officers: seedOffice[Education]})
+	do(p.as("examiner"), p, (*Service).SignVisit, SignVisit{Key: p.key(), ID: v.ID})
+	return do(p.as("examiner"), p, (*Service).ClosePlace, ClosePlace{Key: p.key(), ID: t.ID, Demand: "立即停止举办，退还所收费用（示例）", Officers: seedOffice[Education]})
 }
 
 func (p *player) sweepOrdered() {
@@ -395,7 +395,7 @@ func (p *player) sweepClosed() {
 	p.on(28)
 	t := p.orderOff(Place{Signboard: "小荷作文", Address: "姑苏区干将东路666号1208室"}, "干将东路无证培训排查")
 	p.on(20)
-	do(p, p.as("examiner"), (*Service).RecheckPlace, RecheckPlace{Key: p.key(), ID: t.ID, Closed: true, Officers: []string{"examiner", "market"}, Note: "已搬离（示例）"})
+	do(p.as("examiner"), p, (*Service).RecheckPlace, RecheckPlace{Key: p.key(), ID: t.ID, Closed: true, Officers: []string{"examiner", "market"}, Note: "已搬离（示例）"})
 	p.on(18)
-	do(p, p.as("examiner"), (*Service).PublishTask, PublishTask{Key: p.key(), ID: t.ID})
+	do(p.as("examiner"), p, (*Service).PublishTask, PublishTask{Key: p.key(), ID: t.ID})
 }

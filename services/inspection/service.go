@@ -37,7 +37,7 @@ const page = 200
 
 // Timers is what happens when a date passes.
 func (s *Service) Timers() []due.Timer {
-	return []due.Timer{{Name: "rectification", Next: nextOverdue, Apply: s.overdue}}
+	return append(s.recounting(), due.Timer{Name: "overdue rectification", Next: nextOverdue, Apply: s.overdue})
 }
 
 // deadline is the last day of the period that the rule key gives, from today on.

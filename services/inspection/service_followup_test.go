@@ -28,7 +28,7 @@ func resumedPB(cause string) proto.Message {
 }
 
 func answeredPB(tip, followUp string, amended bool) proto.Message {
-	d := tipPB(tip, "INSTITUTION", "i1", "education").(*tipoffv1.TipDispatched) //nolint:errcheck,forcetypeassert // made there
+	d := tipPB(tip, "INSTITUTION", "i1", "education").(*tipoffv1.TipDispatched) // made there
 	return &tipoffv1.TipAnswered{Tip: d.GetTip(), FollowUpId: followUp, Amended: amended}
 }
 

@@ -1,10 +1,8 @@
 package inspection
 
 import (
-	"log/slog"
 	"testing"
 
-	"xunguan/pkg/due"
 	"xunguan/pkg/fault"
 	inspectionv1 "xunguan/proto/inspection/v1"
 )
@@ -76,22 +74,15 @@ func TestOverdue(t *testing.T) {
 	b := newBench(t)
 	task, v := b.visited(Market)
 	r := must(b, market, b.OrderRectification, OrderRectification{Key: b.key(), ID: v.ID, Demand: "撤下违规广告"})
-	settle := func() int {
-		n, err := (&due.Clockwork{DB: b.DB, Now: b.Now, Timers: b.Timers(), Log: slog.New(slog.DiscardHandler)}).Settle(t.Context())
-		if err != nil {
-			t.Fatal(err)
-		}
-		return n
-	}
 	b.on("2026-03-19")
-	if n := settle(); n != 0 {
+	if n := b.settle(); n != 0 {
 		t.Errorf("%d overdue on the last day", n)
 	}
 	b.on("2026-03-20")
-	if n := settle(); n != 1 {
+	if n := b.settle(); n != 1 {
 		t.Errorf("%d overdue on the day after", n)
 	}
-	if n := settle(); n != 0 {
+	if n := b.settle(); n != 0 {
 		t.Errorf("%d overdue twice", n)
 	}
 	if s := must(b, examiner, b.GetTask, GetTask{task.ID}); s.State != failed || s.Rectifications[0].State != rectOverdue {

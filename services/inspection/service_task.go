@@ -343,7 +343,7 @@ func (s *Service) disclose(ctx context.Context, tx pgx.Tx, t *Task) error {
 			return err
 		}
 	}
-	return event.Append(ctx, tx, Topic, t.ID, &inspectionv1.ResultPublished{Task: taskPB(t), Result: t.Result})
+	return event.Append(ctx, tx, Topic, t.ID, resultPB(t))
 }
 
 // led locks a task that the caller's agency leads.

@@ -52,7 +52,9 @@ func TestPlanTask(t *testing.T) {
 		{"a phone in the title", examiner, with(func(p *PlanTask) { p.Tips, p.Title = []string{"t1"}, "查13812345678" }), fault.Invalid, ""},
 		{"a sweep of an institution", examiner, with(func(p *PlanTask) { p.Kind, p.Tips = Sweep, []string{"t1"} }), fault.Invalid, ""},
 		{"a sweep of nowhere", examiner, with(func(p *PlanTask) { p.Kind, p.Reason = Sweep, "巡查" }), fault.Invalid, ""},
-		{"a door in a sweep's title", examiner, with(func(p *PlanTask) { p.Kind, p.Tips, p.Title = Sweep, []string{"p1"}, "排查姑苏区十梓街58号2楼" }), fault.Invalid, ""},
+		{"a door in a sweep's title", examiner, with(func(p *PlanTask) {
+			p.Kind, p.Tips, p.Title = Sweep, []string{"p1"}, "排查姑苏区十梓街58号2楼"
+		}), fault.Invalid, ""},
 	} {
 		t.Log(tt.name)
 		refused(b, tt.by, b.PlanTask, tt.req, tt.kind, tt.says)
@@ -121,7 +123,7 @@ func TestJointVisit(t *testing.T) {
 	if e := sentOf[*inspectionv1.FindingRecorded](b); len(e) != 2 {
 		t.Errorf("%v", e)
 	}
-	if e := sentOf[*inspectionv1.ResultPublished](b); len(e) != 1 || e[0].GetTask().GetTips()[0] != "t1" || e[0].GetResult() == "" || e[0].GetTask().GetState() != published {
+	if e := sentOf[*inspectionv1.ResultPublished](b); len(e) != 1 || e[0].GetTask().GetTips()[0] != "t1" || e[0].GetFollowUpId() != task.ID || e[0].GetResult() == "" || e[0].GetTask().GetState() != published {
 		t.Errorf("%v", e)
 	}
 	refused(b, examiner, b.PublishTask, PublishTask{Key: b.key(), ID: task.ID}, fault.Conflict, "")

@@ -61,8 +61,9 @@ func openOrder(ctx context.Context, tx pgx.Tx, visitID string, agency Agency) er
 }
 
 func saveRectification(ctx context.Context, tx pgx.Tx, r *Rectification) error {
-	return exec(ctx, tx, `UPDATE rectifications SET state = $2, submission = $3, submitted_on = $4, late = $5, verified_by = $6, verified_on = $7, officers = $8, verdict = $9 WHERE id = $1`,
-		r.ID, r.State, r.Submission, r.SubmittedOn, r.Late, r.VerifiedBy, r.VerifiedOn, r.Officers, r.Verdict)
+	return exec(ctx, tx, `UPDATE rectifications SET state = $2, submission = $3, submitted_on = $4, late = $5, verified_by = $6, verified_on = $7, officers = $8, verdict = $9,
+		due = $10, provisional = $11, ground = $12 WHERE id = $1`,
+		r.ID, r.State, r.Submission, r.SubmittedOn, r.Late, r.VerifiedBy, r.VerifiedOn, r.Officers, r.Verdict, r.Due, r.Provisional, r.Ground)
 }
 
 // nextOverdue locks the task of a rectification whose last day has passed, and

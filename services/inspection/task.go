@@ -3,6 +3,7 @@ package inspection
 import (
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"xunguan/pkg/auth"
@@ -279,7 +280,8 @@ func Summary(outcomes []Outcome) string {
 	if len(outcomes) == 1 {
 		return outcomeNames[outcomes[0]]
 	}
-	text := fmt.Sprintf("共检查 %d 家", len(outcomes))
+	var text strings.Builder
+	fmt.Fprintf(&text, "共检查 %d 家", len(outcomes))
 	for _, o := range []Outcome{NoProblem, Noted, Rectified, Unrectified} {
 		n := 0
 		for _, x := range outcomes {
@@ -288,10 +290,10 @@ func Summary(outcomes []Outcome) string {
 			}
 		}
 		if n > 0 {
-			text += fmt.Sprintf("；%s %d 家", outcomeNames[o], n)
+			fmt.Fprintf(&text, "；%s %d 家", outcomeNames[o], n)
 		}
 	}
-	return text
+	return text.String()
 }
 
 // worst is the outcome that stands for a task of several visits.

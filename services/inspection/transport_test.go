@@ -169,7 +169,7 @@ func TestMatrix(t *testing.T) {
 
 // letter puts an answer into one letter.
 func letter(status int, body string) string {
-	switch kindOf(status, body) {
+	switch kindOf(status, body) { //nolint:exhaustive // the rest is a surprise
 	case "", fault.Conflict, fault.Refused:
 		if strings.HasSuffix(strings.TrimSpace(body), ":[]}") && strings.Count(body, ":") == 1 {
 			return "e"

@@ -121,6 +121,7 @@ var fields = map[string][]flow.Field{
 	"submit":                {{Name: "text", Label: "整改情况", Type: "text", Required: true}},
 	"verify": {
 		{Name: "passed", Label: "是否通过", Type: "boolean", Required: true},
-		{Name: "officers", Label: "复查人员", Type: "list", Required: true}, {Name: "verdict", Label: "复查意见", Type: "text", Required: true},
+		{Name: "officers", Label: "复查人员", Type: "list", Required: true},
+		{Name: "verdict", Label: "复查意见", Type: "text", Required: true},
 	},
 }

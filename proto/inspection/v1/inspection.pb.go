@@ -560,8 +560,8 @@ type ResultPublished struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Task          *Task                  `protobuf:"bytes,1,opt,name=task,proto3" json:"task,omitempty"`
 	Result        string                 `protobuf:"bytes,2,opt,name=result,proto3" json:"result,omitempty"`
-	Withdrawn     bool                   `protobuf:"varint,3,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"` // the decision behind it was set aside
-	FollowUpId    string                 `protobuf:"bytes,4,opt,name=follow_up_id,json=followUpId,proto3" json:"follow_up_id,omitempty"`
+	Withdrawn     bool                   `protobuf:"varint,3,opt,name=withdrawn,proto3" json:"withdrawn,omitempty"`                      // the decision behind it was set aside
+	FollowUpId    string                 `protobuf:"bytes,4,opt,name=follow_up_id,json=followUpId,proto3" json:"follow_up_id,omitempty"` // the follow-up that says so, or the task itself: receivers know a publication by it
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
