@@ -67,8 +67,14 @@ type AccountView struct {
 	AgreementNo     string   `json:"agreement_no"`
 	OpenedOn        day.Date `json:"opened_on"`
 	ReportedOn      day.Date `json:"reported_on"`
+
+	Hold     *HoldView `json:"hold,omitempty" description:"the first hold that stands; absent while payouts go on"`
+	Timeline []Entry   `json:"timeline"`
 }
 
 func (a Account) view(i Institution) AccountView {
-	return AccountView{a.ID, a.Institution, i.Name, a.Jurisdiction, a.Mode, a.Bank, a.AccountTail, a.AgreementNo, a.OpenedOn, a.ReportedOn}
+	return AccountView{
+		ID: a.ID, Institution: a.Institution, InstitutionName: i.Name, Jurisdiction: a.Jurisdiction, Mode: a.Mode, Bank: a.Bank,
+		AccountTail: a.AccountTail, AgreementNo: a.AgreementNo, OpenedOn: a.OpenedOn, ReportedOn: a.ReportedOn,
+	}
 }

@@ -158,13 +158,13 @@ func (c *Contract) receive(amount Fen, at time.Time) error {
 	return nil
 }
 
-// release pays one lesson's fee to the institution.
+// release pays the fee of a confirmed lesson to the institution.
 func (c *Contract) release(fee Fen) error {
 	if fee < 0 || fee > c.Held() {
 		return fmt.Errorf("contract %s holds %d, cannot release %d", c.ID, c.Held(), fee)
 	}
 	c.Released += fee
-	c.close(1)
+	c.close(0)
 	return nil
 }
 
@@ -179,7 +179,8 @@ func (c *Contract) giveBack(amount Fen, lessons int) error {
 }
 
 // close notes that n lessons are over; with the last of them and nothing held,
-// the contract is finished. Gift lessons that are still owed keep it open.
+// the contract is finished. Gift lessons that are still owed keep it open, and so
+// do fees that wait because payouts are held.
 func (c *Contract) close(n int) {
 	c.Open -= n
 	if c.Open == 0 && c.Held() == 0 {
@@ -255,12 +256,15 @@ type Progress struct {
 	Cancelled   int `json:"cancelled" description:"gift lessons that went with a refund"`
 	WaitingFen  Fen `json:"waiting_fen" description:"fees of lessons that wait for the parent's word"`
 	DisputedFen Fen `json:"disputed_fen" description:"fees of disputed lessons"`
+	OnHold      int `json:"on_hold" description:"confirmed lessons whose fee waits because payouts are held"`
+	OnHoldFen   Fen `json:"on_hold_fen" description:"the fees of those"`
 }
 
 // ContractView is a contract with all that belongs to it.
 type ContractView struct {
 	ContractLine
 	Progress Progress      `json:"progress"`
+	Hold     string        `json:"hold,omitempty" description:"a sentence for people, while payouts of the institution are held"`
 	Warnings []Warning     `json:"warnings" description:"the flags that paying now would raise; for the two parties, before payment"`
 	Flags    []FlagView    `json:"flags"`
 	Refunds  []RefundView  `json:"refunds"`

@@ -13,8 +13,12 @@
 // A prepayment beyond what the rulebook allows is never refused: it is flagged,
 // with the rule and what it saw, and a flag is cleared by a fact alone. The fee
 // rules look at the basket, which is every order of one pupil for one course at
-// one institution, so that splitting an order hides nothing. A basket's contracts
-// are locked together, in order of id, and nothing else locks a contract.
+// one institution, so that splitting an order hides nothing.
+//
+// While an institution is on the black list its payouts are held: lessons are
+// confirmed, their fees wait, refunds go on. Who pays out shares the institution's
+// lock, who opens or ends a hold has it alone; it comes first, and then a basket's
+// contracts together, in order of id. Nothing else locks a contract.
 //
 // The child and the parent are named to the two parties of the contract only,
 // and in no event, log or trace.

@@ -17,7 +17,8 @@ import (
 const Topic = "escrow.events"
 
 // Events adds to m what escrow learns from licensing. Every event carries the
-// whole state of its institution, so a repeated one changes nothing.
+// whole state of its institution, so a repeated one changes nothing; a list entry
+// holds payouts once, and resumes them once.
 func (s *Service) Events(m event.Mux) {
 	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *licensingv1.LicenceIssued) error {
 		return s.learn(ctx, tx, e.GetInstitution())
@@ -35,10 +36,16 @@ func (s *Service) Events(m event.Mux) {
 		return s.learn(ctx, tx, e.GetInstitution())
 	})
 	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *licensingv1.ListEntryPublished) error {
-		return s.learn(ctx, tx, e.GetInstitution())
+		if err := s.learn(ctx, tx, e.GetInstitution()); err != nil {
+			return err
+		}
+		return s.entryPublished(ctx, tx, e.GetEntry(), e.GetInstitution())
 	})
 	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *licensingv1.ListEntryRemoved) error {
-		return s.learn(ctx, tx, e.GetInstitution())
+		if err := s.learn(ctx, tx, e.GetInstitution()); err != nil {
+			return err
+		}
+		return s.entryRemoved(ctx, tx, e.GetEntry())
 	})
 }
 
@@ -102,6 +109,19 @@ func refundAgreed(c *Contract, r Refund) *escrowv1.RefundAgreed {
 
 func refundPaid(c *Contract, r Refund) *escrowv1.RefundPaid {
 	return &escrowv1.RefundPaid{Contract: c.pb(), Refund: r.pb()}
+}
+
+func payoutsHeld(h Hold) *escrowv1.PayoutsHeld { return &escrowv1.PayoutsHeld{Hold: h.pb()} }
+
+func payoutsResumed(h Hold) *escrowv1.PayoutsResumed {
+	return &escrowv1.PayoutsResumed{Hold: h.pb()}
+}
+
+func (h Hold) pb() *escrowv1.Hold {
+	return &escrowv1.Hold{
+		Id: h.ID, InstitutionId: h.InstitutionID, Jurisdiction: h.Jurisdiction, Clause: h.Clause, DecidedBy: h.DecidedBy,
+		CauseId: h.CauseID, Since: h.Since.String(), Until: h.Until.String(),
+	}
 }
 
 // number fits n, which the contract's terms keep below 2001.

@@ -15,7 +15,7 @@ import (
 // Item is one thing that waits for the caller, in the shape of every service's inbox.
 type Item struct {
 	ID           string   `json:"id"`
-	Kind         string   `json:"kind" description:"flag, lesson, contract, refund or dispute"`
+	Kind         string   `json:"kind" description:"flag, lesson, contract, refund, dispute or hold"`
 	Title        string   `json:"title"`
 	Jurisdiction string   `json:"jurisdiction"`
 	State        string   `json:"state"`
@@ -53,7 +53,7 @@ func (i *Item) shine(today day.Date, c *day.Calendar) {
 type FindInbox struct{}
 
 // Inbox returns an examiner's open flags; a parent's lessons to confirm and
-// contracts to sign or pay; a principal's refunds to answer and disputes.
+// contracts to sign or pay; a principal's refunds to answer, disputes and holds.
 func (s *Service) Inbox(ctx context.Context, _ FindInbox) (Inbox, error) {
 	by := auth.From(ctx)
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Inbox, error) {
@@ -87,10 +87,14 @@ func (r waitingRow) item() Item {
 		"contract": fmt.Sprintf("%s · %s %s", r.Institution, r.Course, contractStates[r.State]),
 		"refund":   fmt.Sprintf("%s 退费申请 %s 待答复", r.Course, r.Fen.Yuan()),
 		"dispute":  fmt.Sprintf("%s 第 %d 课时有异议，%s 暂不拨付", r.Course, r.N, r.Fen.Yuan()),
+		"hold":     fmt.Sprintf("%s 暂停拨付（%s决定），%d 课时 %s 待恢复后拨付", r.Institution, r.Words, r.N, r.Fen.Yuan()),
 	}
 	href := "/contracts/" + r.Contract
-	if r.Kind == "flag" {
+	switch r.Kind {
+	case "flag":
 		href = "/flags/" + r.ID
+	case "hold":
+		href = "/accounts/" + r.Place
 	}
 	return Item{
 		ID: r.ID, Kind: r.Kind, Title: titles[r.Kind], Jurisdiction: r.Jurisdiction, State: r.State, Since: r.Since, Due: r.Due,

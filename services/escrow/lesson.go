@@ -1,6 +1,8 @@
 package escrow
 
 import (
+	"fmt"
+
 	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/flow"
@@ -51,6 +53,7 @@ type Lesson struct {
 	ConfirmedOn day.Date
 	Reason      string // of the dispute; for the two parties
 	Refund      string // id of the refund that it is part of
+	Waits       bool   // confirmed, and its fee is not paid out because payouts are held
 }
 
 // lessonFees returns what each of n paid lessons costs: the share rounded down,
@@ -91,6 +94,23 @@ func (l *Lesson) teach(on, today day.Date) error {
 	return nil
 }
 
+// confirm notes that l was given, by an answer or by silence, which makes it
+// state. Its fee waits if the institution's payouts are held.
+func (l *Lesson) confirm(state string, held bool, today day.Date) {
+	l.State, l.ConfirmedOn, l.Reason, l.Waits = state, today, "", held && l.Fee > 0
+}
+
+// payout is in words what a confirmation does with l's fee.
+func (l Lesson) payout() string {
+	if l.Waits {
+		return fmt.Sprintf("费用 %s 因该机构暂停拨付而等待", l.Fee.Yuan())
+	}
+	return "拨付 " + l.Fee.Yuan()
+}
+
+// onHold is what people read of a fee that waits.
+const onHold = "暂停拨付"
+
 // LessonView is a lesson as people see it.
 type LessonView struct {
 	N           int           `json:"n"`
@@ -106,6 +126,7 @@ type LessonView struct {
 	ConfirmedOn day.Date      `json:"confirmed_on,omitzero"`
 	BySilence   bool          `json:"by_silence,omitempty" description:"confirmed because nobody answered"`
 	ReleasedFen Fen           `json:"released_fen"`
+	Waiting     string        `json:"waiting,omitempty" description:"why the fee of a confirmed lesson was not paid out: 暂停拨付"`
 	Reason      string        `json:"reason,omitempty" description:"of the dispute; shown to the two parties"`
 	Actions     []flow.Action `json:"actions"`
 }
@@ -116,7 +137,10 @@ func (l Lesson) view(contract string) LessonView {
 		TaughtOn: l.TaughtOn, ConfirmBy: l.ConfirmBy, Provisional: l.Provisional, ConfirmedOn: l.ConfirmedOn, BySilence: l.BySilence,
 		Actions: []flow.Action{},
 	}
-	if l.State == confirmed {
+	switch {
+	case l.Waits:
+		v.Waiting = onHold
+	case l.State == confirmed:
 		v.ReleasedFen = l.Fee
 	}
 	return v

@@ -61,8 +61,8 @@ func TestFeesAddUp(t *testing.T) {
 	})
 }
 
-// TestMoney walks a contract's lessons through every way their money can go: at
-// each step released + refunded <= paid, and in the end they are equal.
+// TestMoney walks a contract's lessons through every way their money can go, with
+// payouts held now and then: at each step released + refunded <= paid, and in the end they are equal.
 func TestMoney(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
 		n, gifts := rapid.IntRange(1, 60).Draw(t, "lessons"), rapid.IntRange(0, 12).Draw(t, "gifts")
@@ -108,14 +108,27 @@ func step(t *rapid.T, c *Contract, schedule []Lesson) {
 		}
 		return
 	}
+	held := rapid.Bool().Draw(t, "held")
 	for i := range schedule {
-		if schedule[i].State == scheduled {
-			schedule[i].State = confirmed
-			if err := c.release(schedule[i].Fee); err != nil {
-				t.Fatal(err)
+		l := &schedule[i]
+		if !held && l.Waits {
+			l.Waits = false
+			pay(t, c, l.Fee)
+		}
+		if l.State == scheduled {
+			l.confirm(confirmed, held, c.OfferedOn)
+			c.close(1)
+			if !l.Waits {
+				pay(t, c, l.Fee)
 			}
 			return
 		}
+	}
+}
+
+func pay(t *rapid.T, c *Contract, fee Fen) {
+	if err := c.release(fee); err != nil {
+		t.Fatal(err)
 	}
 }
 

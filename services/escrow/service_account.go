@@ -47,7 +47,13 @@ func (s *Service) ReportAccount(ctx context.Context, req ReportAccount) (Account
 		if err := saveAccount(ctx, tx, a); err != nil {
 			return AccountView{}, err
 		}
-		return a.view(i), event.Append(ctx, tx, Topic, i.ID, accountOpened(a))
+		if err := saveAccountEntry(ctx, tx, i.ID, entry{s.Now(), byInstitution, "", "report", "报备监管账户：" + a.Bank}); err != nil {
+			return AccountView{}, err
+		}
+		if err := event.Append(ctx, tx, Topic, i.ID, accountOpened(a)); err != nil {
+			return AccountView{}, err
+		}
+		return s.showAccount(ctx, tx, a, i)
 	})
 }
 
@@ -64,8 +70,26 @@ func (s *Service) FindAccount(ctx context.Context, req FindAccount) (AccountView
 			return AccountView{}, err
 		}
 		i, err := findInstitution(ctx, tx, req.Institution)
-		return a.view(i), err
+		if err != nil {
+			return AccountView{}, err
+		}
+		return s.showAccount(ctx, tx, a, i)
 	})
+}
+
+// showAccount is a, of i, with the hold that stands and its history.
+func (s *Service) showAccount(ctx context.Context, tx pgx.Tx, a Account, i Institution) (v AccountView, err error) {
+	v = a.view(i)
+	holds, err := listHolds(ctx, tx, scopeOf(auth.From(ctx)), holdFilter{i.ID, holdOpen, 1})
+	if err != nil {
+		return v, err
+	}
+	if n := len(holds); n > 0 { // the newest comes first
+		h := holds[n-1].view()
+		v.Hold = &h
+	}
+	v.Timeline, err = listAccountEntries(ctx, tx, i.ID)
+	return v, err
 }
 
 // mayCollect returns Refused unless i may take prepayments: its licence is in

@@ -192,6 +192,7 @@ func (s *Service) show(ctx context.Context, tx pgx.Tx, id string) (v ContractVie
 	sees := c.sightOf(by)
 	v.ContractLine = c.line(row.InstitutionName, row.OpenFlags, sees)
 	v.Actions = withFields(contractFlow.Actions(c.State, "/v1/contracts/"+c.ID, by))
+	v.Hold = holdWords(row.HeldSince, by.Subject == c.Parent)
 	if v.Progress, err = findProgress(ctx, tx, c); err != nil {
 		return v, err
 	}

@@ -80,7 +80,8 @@ type ConfirmLesson struct {
 	LessonOf
 }
 
-// ConfirmLesson releases the lesson's fee to the institution. A lesson that was
+// ConfirmLesson releases the lesson's fee to the institution; while payouts of the
+// institution are held, it notes that the fee waits. A lesson that was
 // confirmed before, under any key, gets the same answer and no second release.
 func (s *Service) ConfirmLesson(ctx context.Context, req ConfirmLesson) (LessonView, error) {
 	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (LessonView, error) {
@@ -97,9 +98,9 @@ func (s *Service) ConfirmLesson(ctx context.Context, req ConfirmLesson) (LessonV
 			if err != nil {
 				return LessonView{}, err
 			}
-			l.State = step.To
-			words := fmt.Sprintf("第 %d 课时已确认，拨付 %s", l.N, l.Fee.Yuan())
-			if err := s.confirm(ctx, tx, b, &l, entry{s.Now(), byParent, by.Subject, "confirm", words}); err != nil {
+			l.confirm(step.To, b.held, s.today())
+			words := fmt.Sprintf("第 %d 课时已确认，%s", l.N, l.payout())
+			if err := s.confirm(ctx, tx, b, l, entry{s.Now(), byParent, by.Subject, "confirm", words}); err != nil {
 				return LessonView{}, err
 			}
 		}
@@ -107,25 +108,27 @@ func (s *Service) ConfirmLesson(ctx context.Context, req ConfirmLesson) (LessonV
 	})
 }
 
-// confirm releases the fee of l, whose state says confirmed.
-func (s *Service) confirm(ctx context.Context, tx pgx.Tx, b basket, l *Lesson, e entry) error {
+// confirm releases the fee of l, which is confirmed, unless it waits.
+func (s *Service) confirm(ctx context.Context, tx pgx.Tx, b basket, l Lesson, e entry) error {
 	c := b.own
-	l.ConfirmedOn, l.Reason = s.today(), ""
-	if err := c.release(l.Fee); err != nil {
-		return err
-	}
-	if err := saveConfirmed(ctx, tx, c, *l, e); err != nil {
-		return err
-	}
-	if err := event.Append(ctx, tx, Topic, c.ID, lessonConfirmed(c, *l)); err != nil {
-		return err
-	}
-	if l.Fee > 0 {
-		if err := event.Append(ctx, tx, Topic, c.ID, fundsReleased(c, *l)); err != nil {
+	c.close(1)
+	if !l.Waits {
+		if err := c.release(l.Fee); err != nil {
 			return err
 		}
 	}
-	return s.review(ctx, tx, b, fmt.Sprintf("第 %d 课时已确认并拨付 %s", l.N, l.Fee.Yuan()))
+	if err := saveConfirmed(ctx, tx, c, l, e); err != nil {
+		return err
+	}
+	if err := event.Append(ctx, tx, Topic, c.ID, lessonConfirmed(c, l)); err != nil {
+		return err
+	}
+	if l.Fee > 0 && !l.Waits {
+		if err := event.Append(ctx, tx, Topic, c.ID, fundsReleased(c, l)); err != nil {
+			return err
+		}
+	}
+	return s.review(ctx, tx, b, fmt.Sprintf("第 %d 课时已确认，%s", l.N, l.payout()))
 }
 
 // DisputeLesson is a parent's word that a lesson was not given as agreed.
@@ -242,7 +245,8 @@ func (s *Service) ListLessons(ctx context.Context, req ListLessons) (Lessons, er
 	})
 }
 
-// Timers are the periods that end by themselves.
+// Timers are the periods that end by themselves, and what is worked off piece by
+// piece.
 func (s *Service) Timers() []due.Timer {
 	return []due.Timer{
 		{Name: "lesson.silence", Apply: s.confirmBySilence, Next: func(ctx context.Context, tx pgx.Tx, today day.Date) (string, error) {
@@ -250,6 +254,12 @@ func (s *Service) Timers() []due.Timer {
 			return fmt.Sprintf("%s/%d", contract, n), err
 		}},
 		{Name: "refund.silence", Apply: s.agreeBySilence, Next: nextUnanswered},
+		{Name: "payouts.resume", Apply: s.payWaiting, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
+			return nextWaiting(ctx, tx)
+		}},
+		{Name: "republish", Apply: s.republish, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
+			return nextRepublication(ctx, tx)
+		}},
 	}
 }
 
@@ -269,12 +279,14 @@ func (s *Service) confirmBySilence(ctx context.Context, tx pgx.Tx, id string) er
 	if err != nil {
 		return err
 	}
-	if l.State, err = bySystemStep(lessonFlow, l.State, "confirm_by_silence"); err != nil {
+	state, err := bySystemStep(lessonFlow, l.State, "confirm_by_silence")
+	if err != nil {
 		return err
 	}
+	l.confirm(state, b.held, s.today())
 	l.BySilence = true
-	words := fmt.Sprintf("%s自动确认第 %d 课时，拨付 %s", silent("家长", rules[autoConfirm]), l.N, l.Fee.Yuan())
-	return s.confirm(ctx, tx, b, &l, entry{s.Now(), bySystem, "", "confirm_by_silence", words})
+	words := fmt.Sprintf("%s自动确认第 %d 课时，%s", silent("家长", rules[autoConfirm]), l.N, l.payout())
+	return s.confirm(ctx, tx, b, l, entry{s.Now(), bySystem, "", "confirm_by_silence", words})
 }
 
 // silent is in words why nobody's word counts as a yes.

@@ -131,7 +131,7 @@ func (h *house) sound() {
 	if n := h.count(`
 		SELECT count(*) FROM contracts c WHERE
 			released <> (SELECT coalesce(sum(amount), 0) FROM releases r WHERE r.contract_id = c.id)
-			OR released <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'CONFIRMED')
+			OR released <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'CONFIRMED' AND NOT waits)
 			OR refunded <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'REFUNDED')
 			OR refunded <> (SELECT coalesce(sum(amount), 0) FROM refunds r WHERE r.contract_id = c.id AND state = 'PAID')
 			OR paid <> (SELECT coalesce(sum(amount), 0) FROM payments p WHERE p.contract_id = c.id)

@@ -42,7 +42,13 @@ func saveInstitution(ctx context.Context, tx pgx.Tx, i Institution) error {
 	if was == "" || was == i.Manager {
 		return nil
 	}
-	for _, table := range []string{"UPDATE accounts SET manager = $2 WHERE institution = $1", "UPDATE contracts SET manager = $2 WHERE institution_id = $1", "UPDATE flags SET manager = $2 WHERE institution_id = $1"} {
+	if err := lockPayouts(ctx, tx, i.ID); err != nil { // before the contracts, as everybody
+		return err
+	}
+	for _, table := range []string{
+		"UPDATE accounts SET manager = $2 WHERE institution = $1", "UPDATE contracts SET manager = $2 WHERE institution_id = $1",
+		"UPDATE flags SET manager = $2 WHERE institution_id = $1", "UPDATE holds SET manager = $2 WHERE institution_id = $1",
+	} {
 		if _, err := tx.Exec(ctx, table, i.ID, i.Manager); err != nil {
 			return err
 		}

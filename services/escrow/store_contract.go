@@ -18,10 +18,12 @@ type contractRow struct {
 	Contract
 	InstitutionName string
 	OpenFlags       int
+	HeldSince       day.Date // payouts of the institution; none if they are not held
 }
 
 const selectContract = `SELECT ` + contractColumns + `, i.name AS institution_name,
-		(SELECT count(*) FROM flags f WHERE f.institution_id = c.institution_id AND f.contract_id = c.id AND f.state = 'OPEN') AS open_flags
+		(SELECT count(*) FROM flags f WHERE f.institution_id = c.institution_id AND f.contract_id = c.id AND f.state = 'OPEN') AS open_flags,
+		(SELECT held_since FROM payouts p WHERE p.institution_id = c.institution_id) AS held_since
 	FROM contracts c JOIN institutions i ON i.id = c.institution_id `
 
 func findContract(ctx context.Context, tx pgx.Tx, id string) (contractRow, error) {
@@ -50,8 +52,9 @@ func listContracts(ctx context.Context, tx pgx.Tx, s scope, f contractFilter) ([
 
 // basket is the contracts of one pupil's course that money may move in, locked.
 type basket struct {
-	own *Contract // the one that was asked for
-	all []*Contract
+	own  *Contract // the one that was asked for
+	all  []*Contract
+	held bool // payouts of the institution are; known where lessons were read
 }
 
 func (b basket) find(id string) *Contract {
@@ -63,10 +66,13 @@ func (b basket) find(id string) *Contract {
 	return nil
 }
 
-// lockSQL locks a contract and the others of its basket that money may move in,
-// in order of id: whoever changes one of them holds them all.
-const lockSQL = `SELECT ` + contractColumns + ` FROM contracts c
-	JOIN (SELECT institution_id, basket FROM contracts WHERE id = $1) own USING (institution_id, basket)
+// lockSQL locks the institution's payouts in share, and then a contract and the
+// others of its basket that money may move in, in order of id: whoever changes one
+// of them holds them all. Whether payouts are held is for the next statement to
+// read: this one saw the database before it had the lock.
+const lockSQL = `WITH own AS MATERIALIZED (
+		SELECT institution_id, basket, pg_advisory_xact_lock_shared(payouts_lock(institution_id)) FROM contracts WHERE id = $1)
+	SELECT ` + contractColumns + ` FROM contracts c JOIN own USING (institution_id, basket)
 	WHERE c.state IN ('SIGNED', 'PAID') OR c.id = $1
 	ORDER BY c.id FOR UPDATE OF c`
 
@@ -148,6 +154,7 @@ func findProgress(ctx context.Context, tx pgx.Tx, c *Contract) (Progress, error)
 			count(*) FILTER (WHERE state = 'REFUNDING') AS refunding, count(*) FILTER (WHERE state = 'REFUNDED') AS refunded,
 			count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled,
 			coalesce(sum(fee) FILTER (WHERE state = 'TAUGHT'), 0)::bigint AS waiting_fen,
-			coalesce(sum(fee) FILTER (WHERE state = 'DISPUTED'), 0)::bigint AS disputed_fen
+			coalesce(sum(fee) FILTER (WHERE state = 'DISPUTED'), 0)::bigint AS disputed_fen,
+			count(*) FILTER (WHERE waits) AS on_hold, coalesce(sum(fee) FILTER (WHERE waits), 0)::bigint AS on_hold_fen
 		FROM lessons WHERE institution_id = $1 AND contract_id = $2`, c.InstitutionID, c.ID)
 }

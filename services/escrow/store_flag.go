@@ -68,14 +68,16 @@ type orderRow struct {
 }
 
 // listOrders returns the paid, unfinished orders of c's basket as they were
-// paid; c itself last if it is not paid.
+// paid; c itself last if it is not paid. A fee that waits because payouts are
+// held is no prepayment: its lesson was given.
 func listOrders(ctx context.Context, tx pgx.Tx, c *Contract) ([]orderRow, error) {
 	return list[orderRow](ctx, tx, `
 		SELECT c.id AS contract, c.paid_at,
 			count(*) FILTER (WHERE ahead AND NOT l.gift) AS lessons, count(*) FILTER (WHERE ahead AND l.gift) AS gift_lessons,
 			min(l.on_date) FILTER (WHERE ahead) AS first, max(l.on_date) FILTER (WHERE ahead) AS last,
 			bool_or(l.state IN ('TAUGHT', 'CONFIRMED', 'DISPUTED')) AS begun,
-			CASE WHEN c.paid_at IS NULL THEN c.price ELSE c.paid - c.released - c.refunded END AS held
+			CASE WHEN c.paid_at IS NULL THEN c.price
+				ELSE c.paid - c.released - c.refunded - coalesce(sum(l.fee) FILTER (WHERE l.waits), 0) END::bigint AS held
 		FROM contracts c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id,
 			LATERAL (SELECT l.state IN ('SCHEDULED', 'REFUNDING') AS ahead) a
 		WHERE c.institution_id = $1 AND c.basket = $2 AND (c.state = 'PAID' OR c.id = $3)

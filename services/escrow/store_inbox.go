@@ -13,7 +13,8 @@ type waitingRow struct {
 	ID, Kind, Contract, Institution, Course, Jurisdiction, State string
 	N                                                            int
 	Fen                                                          Fen
-	Words                                                        string // what a flag explains
+	Words                                                        string // what a flag explains, who decided a hold
+	Place                                                        string // id of the institution of a hold
 	Since, Due                                                   day.Date
 	Provisional                                                  bool
 }
@@ -24,7 +25,7 @@ const inboxSize = 200
 func waitingForOfficial(ctx context.Context, tx pgx.Tx, s scope) ([]waitingRow, error) {
 	return list[waitingRow](ctx, tx, `
 		SELECT f.id, 'flag' AS kind, f.contract_id AS contract, i.name AS institution, c.course, f.jurisdiction, f.state, 0 AS n, 0::bigint AS fen,
-			f.explanation AS words, f.raised_on AS since, f.due, f.provisional
+			f.explanation AS words, f.raised_on AS since, f.due, f.provisional, '' AS place
 		FROM flags f JOIN contracts c ON c.institution_id = f.institution_id AND c.id = f.contract_id JOIN institutions i ON i.id = f.institution_id
 		WHERE f.state = 'OPEN' AND starts_with(f.jurisdiction, $1) ORDER BY f.due, f.id LIMIT $2`, s.division, inboxSize)
 }
@@ -33,7 +34,7 @@ func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRo
 	return list[waitingRow](ctx, tx, `
 		WITH mine AS (SELECT c.*, i.name FROM contracts c JOIN institutions i ON i.id = c.institution_id
 			WHERE (c.parent = $1 OR c.manager = $1) AND c.state IN ('OFFERED', 'SIGNED', 'PAID'))
-		SELECT contract || '/' || n AS id, kind, contract, name AS institution, course, jurisdiction, state, n, fen, '' AS words, since, due, provisional
+		SELECT contract || '/' || n AS id, kind, contract, name AS institution, course, jurisdiction, state, n, fen, '' AS words, since, due, provisional, '' AS place
 		FROM (
 			SELECT 'lesson' AS kind, c.id AS contract, c.name, c.course, c.jurisdiction, l.state, l.n, l.fee AS fen, l.asked_on AS since, l.confirm_by AS due, l.provisional
 			FROM mine c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id WHERE c.parent = $1 AND l.state = 'TAUGHT'
@@ -45,7 +46,12 @@ func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRo
 			FROM mine c WHERE c.parent = $1 AND c.state IN ('OFFERED', 'SIGNED')
 		) waiting
 		UNION ALL
-		SELECT r.id, 'refund', c.id, c.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.answer_by, r.provisional
+		SELECT r.id, 'refund', c.id, c.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.answer_by, r.provisional, ''
 		FROM mine c JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.manager = $1 AND r.state = 'REQUESTED'
+		UNION ALL
+		SELECT h.id, 'hold', '', i.name, '', h.jurisdiction, 'OPEN', w.n::int, w.fen, h.decided_by, h.since, NULL, false, h.institution_id
+		FROM holds h JOIN institutions i ON i.id = h.institution_id,
+			LATERAL (SELECT count(*) AS n, coalesce(sum(fee), 0)::bigint AS fen FROM lessons l WHERE l.institution_id = h.institution_id AND l.waits) w
+		WHERE h.manager = $1 AND h.until IS NULL
 		ORDER BY due NULLS LAST, id LIMIT $2`, person, inboxSize)
 }

@@ -9,28 +9,46 @@ import (
 	"xunguan/pkg/fault"
 )
 
-const lessonColumns = `l.n, l.gift, l.on_date, l.fee, l.state, l.taught_on, l.asked_on, l.confirm_by, l.provisional, l.by_silence, l.confirmed_on, l.reason, l.refund`
+const lessonColumns = `l.n, l.gift, l.on_date, l.fee, l.state, l.taught_on, l.asked_on, l.confirm_by, l.provisional, l.by_silence, l.confirmed_on, l.reason, l.refund, l.waits`
+
+// lessonRow is a lesson, and whether the institution's payouts are held.
+type lessonRow struct {
+	Lesson
+	Held bool
+}
+
+const selectLessonRow = `SELECT ` + lessonColumns + `,
+		EXISTS (SELECT FROM payouts p WHERE p.institution_id = l.institution_id AND p.held_since IS NOT NULL) AS held
+	FROM lessons l WHERE institution_id = (SELECT institution_id FROM contracts WHERE id = $1) AND contract_id = $1 `
 
 // lockLesson locks a contract's basket and reads one lesson, in one round trip.
-func lockLesson(ctx context.Context, tx pgx.Tx, contract string, n int) (b basket, l Lesson, err error) {
+func lockLesson(ctx context.Context, tx pgx.Tx, contract string, n int) (basket, Lesson, error) {
+	b, found, err := lockLessons(ctx, tx, contract, `AND n = $2`, n)
+	if err == nil && len(found) == 0 {
+		err = fault.NotFound.Errorf("课时不存在")
+	}
+	if err != nil {
+		return b, Lesson{}, err
+	}
+	return b, found[0], nil
+}
+
+// lockLessons locks a contract's basket and reads those lessons of it that the
+// condition where, about arg, chooses; in one round trip.
+func lockLessons(ctx context.Context, tx pgx.Tx, contract, where string, arg int) (b basket, lessons []Lesson, err error) {
 	var batch pgx.Batch
 	batch.Queue(lockSQL, contract).Query(func(rows pgx.Rows) (err error) {
 		b, err = collectBasket(rows, contract)
 		return err
 	})
-	batch.Queue(`SELECT `+lessonColumns+` FROM lessons l
-		WHERE institution_id = (SELECT institution_id FROM contracts WHERE id = $1) AND contract_id = $1 AND n = $2`, contract, n).
-		Query(func(rows pgx.Rows) error {
-			found, err := pgx.CollectRows(rows, pgx.RowToStructByName[Lesson])
-			if err == nil && len(found) == 0 {
-				err = fault.NotFound.Errorf("课时不存在")
-			}
-			if err == nil {
-				l = found[0]
-			}
-			return err
-		})
-	return b, l, tx.SendBatch(ctx, &batch).Close()
+	batch.Queue(selectLessonRow+where, contract, arg).Query(func(rows pgx.Rows) error {
+		found, err := pgx.CollectRows(rows, pgx.RowToStructByName[lessonRow])
+		for _, r := range found {
+			lessons, b.held = append(lessons, r.Lesson), r.Held
+		}
+		return err
+	})
+	return b, lessons, tx.SendBatch(ctx, &batch).Close()
 }
 
 func listLessons(ctx context.Context, tx pgx.Tx, c *Contract) ([]Lesson, error) {
@@ -42,11 +60,11 @@ func pageLessons(ctx context.Context, tx pgx.Tx, c *Contract, page int) ([]Lesso
 		ORDER BY n LIMIT $3 OFFSET $4`, c.InstitutionID, c.ID, pageSize+1, (page-1)*pageSize)
 }
 
-const updateLesson = `UPDATE lessons SET state = $4, taught_on = $5, asked_on = $6, confirm_by = $7, provisional = $8, by_silence = $9, confirmed_on = $10, reason = $11
+const updateLesson = `UPDATE lessons SET state = $4, taught_on = $5, asked_on = $6, confirm_by = $7, provisional = $8, by_silence = $9, confirmed_on = $10, reason = $11, waits = $12
 	WHERE institution_id = $1 AND contract_id = $2 AND n = $3`
 
 func (l Lesson) row(c *Contract) []any {
-	return []any{c.InstitutionID, c.ID, l.N, l.State, l.TaughtOn, l.AskedOn, l.ConfirmBy, l.Provisional, l.BySilence, l.ConfirmedOn, l.Reason}
+	return []any{c.InstitutionID, c.ID, l.N, l.State, l.TaughtOn, l.AskedOn, l.ConfirmBy, l.Provisional, l.BySilence, l.ConfirmedOn, l.Reason, l.Waits}
 }
 
 func saveLesson(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
@@ -58,7 +76,7 @@ func saveConfirmed(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson, e entr
 	var batch pgx.Batch
 	batch.Queue(updateLesson, l.row(c)...)
 	batch.Queue(updateContract, c.row()...)
-	if l.Fee > 0 {
+	if l.Fee > 0 && !l.Waits {
 		batch.Queue(`INSERT INTO releases (institution_id, contract_id, n, amount, at) VALUES ($1, $2, $3, $4, $5)`, c.InstitutionID, c.ID, l.N, l.Fee, e.at)
 	}
 	batch.Queue(insertEntry, c.InstitutionID, c.ID, e.at, e.by, e.account, e.action, e.summary)

@@ -20,15 +20,17 @@ var (
 	AskRefunds      = auth.Permit("escrow:refund:ask")
 	AgreeRefunds    = auth.Permit("escrow:refund:agree")
 	ReadFlags       = auth.Permit("escrow:flag:read")
+	ReadHolds       = auth.Permit("escrow:hold:read")
+	RepublishAll    = auth.Permit("escrow:republish")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
 )
 
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadInbox},
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadInbox},
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmLessons, DisputeLessons, AskRefunds, ReadFlags, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadInbox},
-	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadInbox},
+	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadInbox},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, RepublishAll, ReadInbox},
 })
 
 // Routes publishes s on api.
@@ -51,6 +53,8 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/refunds/{id}/agree", "AgreeRefund", AgreeRefunds, s.AgreeRefund)
 	kit.Route(api, "GET /v1/flags", "ListFlags", ReadFlags, s.ListFlags)
 	kit.Route(api, "GET /v1/flags/{id}", "FindFlag", ReadFlags, s.FindFlag)
+	kit.Route(api, "GET /v1/holds", "ListHolds", ReadHolds, s.ListHolds)
+	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish)
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary)
 }

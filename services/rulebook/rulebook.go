@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
@@ -59,6 +60,8 @@ func (p Parameter) Fits(unit string, value json.RawMessage) error {
 		why = p.list(value)
 	case "time_of_day":
 		why = timeOfDay(value)
+	case "clause":
+		why = clause(value)
 	default:
 		why = number(unit, value)
 	}
@@ -116,6 +119,18 @@ var clockFace = regexp.MustCompile(`^"([01][0-9]|2[0-3]):[0-5][0-9]"$`)
 func timeOfDay(value json.RawMessage) string {
 	if !clockFace.Match(value) {
 		return "应为 HH:MM 形式的时刻"
+	}
+	return ""
+}
+
+// longestClause is the most characters of a clause that people read in a line or two.
+const longestClause = 300
+
+// clause is a sentence of an agreement, in the words of the place.
+func clause(value json.RawMessage) string {
+	var s string
+	if json.Unmarshal(value, &s) != nil || strings.TrimSpace(s) != s || utf8.RuneCountInString(s) < 4 || utf8.RuneCountInString(s) > longestClause {
+		return fmt.Sprintf("应为 4 至 %d 字的条款文字，首尾无空白", longestClause)
 	}
 	return ""
 }

@@ -48,6 +48,12 @@ func TestFits(t *testing.T) {
 		{"escrow.parent_silence", "text", `"waits"`, true}, // 厦门
 		{"escrow.parent_silence", "text", `"perhaps"`, false},
 		{"escrow.parent_silence", "text", `""`, false},
+		{"escrow.hold_clause", "clause", `"被列入黑名单期间暂停拨付"`, true},
+		{"escrow.hold_clause", "clause", `" 暂停拨付"`, false},
+		{"escrow.hold_clause", "clause", `"停"`, false},
+		{"escrow.hold_clause", "clause", `"` + strings.Repeat("停", 301) + `"`, false},
+		{"escrow.hold_clause", "clause", `7`, false},
+		{"escrow.hold_clause", "text", `"暂停拨付"`, false},
 		{"alert.levels", "list", `["RED"]`, true},
 		{"alert.levels", "list", `["GREEN"]`, false},
 		{"alert.levels", "list", `[]`, false},

@@ -661,7 +661,7 @@ func (x *PayoutsHeld) GetHold() *Hold {
 	return nil
 }
 
-// PayoutsResumed: what waited is paid out. Keyed by institution.
+// PayoutsResumed: a hold ended. What waited is paid out, unless another hold stands. Keyed by institution.
 type PayoutsResumed struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Hold          *Hold                  `protobuf:"bytes,1,opt,name=hold,proto3" json:"hold,omitempty"`
