@@ -21,6 +21,8 @@ func (d *door) staffPages(mux *table) {
 	d.casePages(mux, "list-entries", caseKind{service: "licensing", title: "名单"})
 	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}})
 	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
+	mux.Handle("GET /tips", d.counted(d.page(d.tips)))
+	d.casePages(mux, "tips", caseKind{service: "tipoff", title: "举报"})
 	if d.Trial {
 		mux.Handle("GET /trial/traces", d.counted(d.page(d.listTraces)))
 		mux.Handle("GET /trial/traces/{id}", d.counted(d.page(d.showTrace)))
@@ -82,7 +84,7 @@ func (d *door) inbox(w http.ResponseWriter, r *http.Request) error {
 		return nil //nolint:nilerr // the page says that one must log in
 	}
 	in := inboxView{Count: map[string]int{}}
-	for _, service := range []string{"licensing", "escrow"} {
+	for _, service := range []string{"licensing", "escrow", "tipoff"} {
 		items, err := d.inboxOf(r, v, service)
 		switch {
 		case errors.Is(err, fault.Forbidden): // this role has no inbox there

@@ -55,6 +55,9 @@ func TestRoutes(t *testing.T) {
 		"POST /flags/{id}":        {"/flags/f1", map[string]int{"nobody": 401}, 403},
 		"GET /list-entries/{id}":  {"/list-entries/e1", map[string]int{"nobody": 401}, 404},
 		"POST /list-entries/{id}": {"/list-entries/e1", map[string]int{"nobody": 401}, 403},
+		"GET /tips":               {"/tips", map[string]int{"nobody": 401}, 503},
+		"GET /tips/{id}":          {"/tips/t1", map[string]int{"nobody": 401}, 503},
+		"POST /tips/{id}":         {"/tips/t1", map[string]int{"nobody": 401}, 403},
 		"GET /tipoff":             public("/tipoff", 200),
 		"GET /tipoff/received":    public("/tipoff/received", 303),
 		"POST /tipoff/received":   public("/tipoff/received", 503), // there is no such service here
@@ -65,7 +68,7 @@ func TestRoutes(t *testing.T) {
 		"GET /trial/traces/{id}":  public("/trial/traces/0", 404),
 	}
 	onlyPublic := []string{"GET /institutions/{id}", "GET /tipoff", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement"}
-	onlyStaff := strings.Split("GET /institutions,GET /applications,GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
+	onlyStaff := strings.Split("GET /institutions,GET /applications,GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /tips,GET /tips/{id},POST /tips/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
 	for l, except := range map[Listener][]string{Public: onlyStaff, Staff: onlyPublic} {
 		want := slices.DeleteFunc(slices.Sorted(maps.Keys(both)), func(p string) bool { return slices.Contains(except, p) })
 		got := slices.Sorted(slices.Values((&door{Service: s.Service, at: l}).mux().patterns))
