@@ -42,7 +42,7 @@ func newSuite(ctx context.Context, dir string) (*suite, error) {
 	if err != nil {
 		return nil, err
 	}
-	data, err := os.MkdirTemp(dir, "xunguan-bench-")
+	data, err := os.MkdirTemp(dir, "bench-xunguan-")
 	if err != nil {
 		return nil, fmt.Errorf("不能建立临时目录(可用 --dir 另选):%w", err)
 	}
