@@ -1,13 +1,28 @@
 package licensing
 
 import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 
+	"xunguan/pkg/event"
+	inspectionv1 "xunguan/proto/inspection/v1"
 	licensingv1 "xunguan/proto/licensing/v1"
 )
 
 // Topic carries licensing's events, keyed by institution.
 const Topic = "licensing.events"
+
+// InspectionTopic carries what inspection asks of licensing.
+const InspectionTopic = "inspection.events"
+
+// Events adds to m what licensing does for inspection.
+func (s *Service) Events(m event.Mux) {
+	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, w *inspectionv1.ListEntryWanted) error {
+		return s.proposeWanted(ctx, tx, w)
+	})
+}
 
 func applicationPB(a *Application) *licensingv1.Application {
 	return &licensingv1.Application{
@@ -51,6 +66,7 @@ func entryPB(e *ListEntry) *licensingv1.ListEntry {
 	return &licensingv1.ListEntry{
 		Id: e.ID, InstitutionId: e.InstitutionID, Jurisdiction: e.Jurisdiction, List: string(e.List), State: string(e.State),
 		Since: e.Since.String(), Until: e.Until.String(), Basis: e.Basis, DecidedBy: e.DecidedBy, Objection: e.Objection,
+		WantedBy: e.WantedBy, SetAside: e.SetAside,
 	}
 }
 

@@ -12,7 +12,7 @@ import (
 // Item is one thing that waits for the caller's office.
 type Item struct {
 	ID           string   `json:"id"`
-	Kind         string   `json:"kind" description:"accept resubmit opinion site_check notice decide list_decide list_publish"`
+	Kind         string   `json:"kind" description:"accept resubmit opinion site_check notice decide list_statement list_decide list_publish"`
 	Title        string   `json:"title"`
 	Jurisdiction string   `json:"jurisdiction"`
 	State        string   `json:"state"`
@@ -26,7 +26,7 @@ type Item struct {
 
 var waitingFor = map[string]string{
 	"accept": "待受理", "resubmit": "待补正", "opinion": "待出具行业意见", "site_check": "待现场核查", "notice": "待公示", "decide": "待决定",
-	"list_decide": "待决定列入", "list_publish": "待公布",
+	"list_statement": "拟列入", "list_decide": "待决定列入", "list_publish": "待公布",
 }
 
 // Waiting is what f waits for from c, on today: the name of the step, "" if
@@ -70,6 +70,8 @@ func (f *File) waitingReview(c auth.Caller, officers rule.Rule) string {
 // Waiting is what e waits for from c.
 func (e *ListEntry) Waiting(c auth.Caller, today day.Date) string {
 	switch {
+	case c.Subject == e.Manager:
+		return when(e.State == Proposed && e.MayState(today) == nil, "list_statement")
 	case !examines(c):
 		return ""
 	case e.State == Proposed:
@@ -121,11 +123,20 @@ func (a *Application) since() day.Date {
 	return a.ReceivedOn
 }
 
-// item is e in an inbox: no law says how soon a list entry is decided.
-func (e *ListEntry) item(kind string) Item {
-	return Item{
+// item is e in an inbox. An institution has until a day to state its case; no law
+// says how soon an entry is decided.
+func (e *ListEntry) item(kind string, c *day.Calendar, today day.Date) Item {
+	it := Item{
 		ID: e.ID, Kind: kind, Title: fmt.Sprintf("%s%s：%s", waitingFor[kind], listNames[e.List], e.Institution),
 		Jurisdiction: e.Jurisdiction, State: string(e.State), Since: e.ProposedOn, Light: Green,
 		Href: "/list-entries/" + e.ID,
 	}
+	if kind == "list_statement" {
+		left := 0
+		it.Due, it.Provisional = e.StatementUntil, e.Clocks["statement_until"].Provisional
+		it.Light, left = light(c, today, it.Due)
+		it.DaysLeft = &left
+		it.Title = fmt.Sprintf("%s%s：可在 %s 前（含当日）陈述申辩（%s）", waitingFor[kind], listNames[e.List], it.Due, e.Institution)
+	}
+	return it
 }

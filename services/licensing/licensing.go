@@ -38,8 +38,11 @@ const (
 	ruleStatement  = "list.statement"          // how long one may state one's case before a black list entry
 	ruleWhiteTerm  = "list.white_term"         // how long a white list entry lasts
 	ruleBlackTerm  = "list.black_term"         // how long a black list entry lasts
+	ruleReview     = "review.reconsideration"  // how soon one may ask for reconsideration
+	ruleSuit       = "review.suit"             // how soon one may sue
 	educationDept  = "education"               // the agency that licenses
 	examinerRole   = "examiner"
+	cityRole       = "city" // the office above, which looks on and may set aside
 	principalRole  = "principal"
 	forProfit      = "for_profit"
 	nonProfit      = "non_profit"
@@ -50,7 +53,7 @@ const (
 // Rules is every rule that licensing needs; without them it is not ready.
 var Rules = []string{
 	ruleComplete, ruleDecide, ruleIssue, ruleNotice, ruleValidity, ruleArea, ruleOfficers,
-	ruleStatement, ruleWhiteTerm, ruleBlackTerm,
+	ruleStatement, ruleWhiteTerm, ruleBlackTerm, ruleReview, ruleSuit,
 }
 
 // Category is a field of training as the competent departments divide it.

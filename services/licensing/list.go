@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"xunguan/pkg/auth"
@@ -57,17 +58,30 @@ var entryStateNames = map[EntryState]string{
 
 // ListEntries is the states of a list entry and the ways between them.
 var ListEntries = flow.Machine{Name: "名单列入", Steps: []flow.Step{
+	{From: "PROPOSED", Action: "statement", To: "PROPOSED", Label: "陈述、申辩", Roles: []string{principalRole}, Deadline: ruleStatement},
+	{From: "PROPOSED", Action: "decline", To: "REFUSED", Label: "已有未结或在列的同类事项，不另行列入"},
 	{From: "PROPOSED", Action: "approve", To: "APPROVED", Label: "同意列入", Roles: []string{examinerRole}, Basis: "由提出人以外的同机关工作人员决定"},
 	{From: "PROPOSED", Action: "refuse", To: "REFUSED", Label: "不予列入", Roles: []string{examinerRole}, Reason: true},
 	{From: "APPROVED", Action: "publish", To: "PUBLISHED", Label: "公布", Roles: []string{examinerRole}},
 	{From: "PUBLISHED", Action: "remove", To: "REMOVED", Label: "移出名单", Roles: []string{examinerRole}, Reason: true},
+	{From: "PUBLISHED", Action: "set_aside", To: "REMOVED", Label: "撤销列入决定", Roles: []string{examinerRole, cityRole}, Reason: true, Basis: "由上级机关，或原机关决定人以外的人员撤销"},
 	{From: "PUBLISHED", Action: "supersede", To: "REMOVED", Label: "列入另一名单，原列入终止"},
 	{From: "PUBLISHED", Action: "expire", To: "REMOVED", Label: "列入期满，自动移出"},
 	{From: "PUBLISHED", Action: "end_with_licence", To: "REMOVED", Label: "许可证注销，列入终止"},
+	{From: "REMOVED", Action: "restore", To: "PUBLISHED", Label: "另一名单的列入决定撤销，原列入恢复"},
 }}
 
-// objection is how to object to an entry (行政复议法 §20, 行政诉讼法 §46).
-const objection = "对列入决定不服的，可以自知道之日起六十日内申请行政复议（《行政复议法》第二十条），也可以自知道之日起六个月内提起行政诉讼（《行政诉讼法》第四十六条）。"
+// periodUnits is the units of a period after its number, for people to read.
+var periodUnits = map[string]string{
+	string(day.CalendarDay): "日", string(day.WorkingDay): "个工作日", string(day.Month): "个月", string(day.Year): "年",
+}
+
+// objection is how to object to an entry, by the two rules of how soon.
+func objection(reconsideration, suit rule.Rule) string {
+	period := func(r rule.Rule) string { return fmt.Sprintf("%d %s", r.Int(), periodUnits[r.Unit]) }
+	return fmt.Sprintf("对列入决定不服的，可以自知道之日起 %s内申请行政复议（%s），也可以自知道之日起 %s内提起行政诉讼（%s）。",
+		period(reconsideration), reconsideration.Source, period(suit), suit.Source)
+}
 
 // ListEntry is one institution's place on a list.
 type ListEntry struct {
@@ -95,6 +109,14 @@ type ListEntry struct {
 	Since          day.Date       `json:"since"`
 	Until          day.Date       `json:"until" description:"the last day"`
 	RemovedOn      day.Date       `json:"removed_on"`
+	WantedBy       string         `json:"wanted_by,omitempty" description:"id of the inspection's request that the entry comes of"`
+	Statement      string         `json:"statement,omitempty" description:"what the institution states; only for it and for the office's own agency"`
+	StatedOn       day.Date       `json:"stated_on" description:"empty if it states nothing"`
+	SetAside       bool           `json:"set_aside,omitempty" description:"the decision was set aside, not merely ended"`
+	SetAsideBy     string         `json:"set_aside_by,omitempty" description:"the office"`
+	Document       string         `json:"document,omitempty" description:"by which it was set aside"`
+	SetAsideWho    string         `json:"-" db:"set_aside_account"`
+	SupersededBy   string         `json:"-"` // the entry on the other list that ended this one
 	Objection      string         `json:"objection"`
 	Deadlines      []Deadline     `json:"deadlines" db:"-"`
 	Grounds        []fault.Ground `json:"grounds" description:"the rules that the entry rests on"`
@@ -153,6 +175,54 @@ func (e *ListEntry) Heard(today day.Date) error {
 	return fault.Refused.Because(fmt.Sprintf("陈述、申辩期至 %s，期满后方可决定列入黑名单（%s）", e.StatementUntil, ground.Source), ground)
 }
 
+// MayState is the other side of Heard: it returns why the institution cannot state its case
+// today, nil if it can.
+func (e *ListEntry) MayState(today day.Date) error {
+	switch {
+	case e.List != Black:
+		return fault.Conflict.Errorf("只有拟列入黑名单的，才须陈述、申辩")
+	case !e.StatedOn.IsZero():
+		return fault.Conflict.Errorf("已于 %s 陈述、申辩，不能重复提交", e.StatedOn)
+	case today.After(e.StatementUntil):
+		ground := e.Clocks["statement_until"].Ground
+		ground.Inputs = map[string]any{"proposed_on": e.ProposedOn, "statement_until": e.StatementUntil, "today": today}
+		return fault.Refused.Because(fmt.Sprintf("陈述、申辩期至 %s 止，已经届满（%s）", e.StatementUntil, ground.Source), ground)
+	}
+	return nil
+}
+
+// hearing is what a decision of a black list entry says of the days before it, and
+// its ground.
+func (e *ListEntry) hearing(today day.Date) (string, fault.Ground) {
+	ground := e.Clocks["statement_until"].Ground
+	ground.Inputs = map[string]any{"proposed_on": e.ProposedOn, "statement_until": e.StatementUntil, "stated_on": e.StatedOn, "decided_on": today}
+	if e.StatedOn.IsZero() {
+		return fmt.Sprintf("当事人在陈述、申辩期内（至 %s）未提出意见", e.StatementUntil), ground
+	}
+	return fmt.Sprintf("当事人已于 %s 提出陈述、申辩意见（附卷）", e.StatedOn), ground
+}
+
+// MaySetAside returns Forbidden unless c is of an office above that which decided
+// e, or a colleague of who decided it.
+func (e *ListEntry) MaySetAside(c auth.Caller) error {
+	above := slices.Contains(c.Roles, cityRole) && c.Agency == e.OfficeAgency && c.Jurisdiction != e.OfficePlace
+	switch {
+	case c.Subject == e.DecidedAccount:
+		return fault.Forbidden.Errorf("列入决定须由决定人以外的人员撤销")
+	case !above && (c.Agency != e.OfficeAgency || c.Jurisdiction != e.OfficePlace):
+		return fault.Forbidden.Errorf("列入决定须由决定机关%s或其上级机关撤销", e.Office)
+	}
+	return nil
+}
+
+// hide takes from e what c is not to read: the institution's statement is for
+// itself and for those who decide.
+func (e *ListEntry) hide(c auth.Caller) {
+	if c.Agency != "" && c.Agency != e.OfficeAgency {
+		e.Statement = ""
+	}
+}
+
 // basisText is what the public reads of why e is in force.
 func (e *ListEntry) basisText(term rule.Rule) string {
 	text := fmt.Sprintf("依据：%s（规则 %s 第 %d 版）。事实：%s", term.Source, term.Key, term.Version, e.Facts)
@@ -163,13 +233,23 @@ func (e *ListEntry) basisText(term rule.Rule) string {
 }
 
 // Actions is what c may do with e now. A decision is one action with a choice.
-func (e *ListEntry) Actions(c auth.Caller) []flow.Action {
+func (e *ListEntry) Actions(c auth.Caller, today day.Date) []flow.Action {
 	base := "/v1/list-entries/" + e.ID
 	actions := []flow.Action{}
 	for _, a := range ListEntries.Actions(string(e.State), base, c) {
 		switch a.Action {
 		case "refuse":
 			continue // a choice of decide
+		case "statement":
+			if c.Subject != e.Manager || e.MayState(today) != nil {
+				continue
+			}
+			a.Fields = []flow.Field{{Name: "text", Label: "陈述、申辩意见", Type: "text", Required: true}}
+		case "set_aside":
+			if e.MaySetAside(c) != nil {
+				continue
+			}
+			a.Fields = []flow.Field{reasonField, {Name: "document", Label: "据以撤销的文书（名称、文号）", Type: "text", Required: true}}
 		case "approve":
 			if e.MayDecide(c) != nil {
 				continue

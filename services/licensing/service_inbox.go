@@ -26,10 +26,14 @@ func (s *Service) ReadInbox(ctx context.Context, _ ReadInbox) (Inbox, error) {
 		if err != nil {
 			return Inbox{}, err
 		}
+		calendar, err := rule.Calendar(ctx, tx)
+		if err != nil {
+			return Inbox{}, err
+		}
 		entries, err := listOpenEntries(ctx, tx)
 		for _, e := range entries {
 			if kind := e.Waiting(auth.From(ctx), s.today()); kind != "" {
-				items = append(items, e.item(kind))
+				items = append(items, e.item(kind, calendar, s.today()))
 			}
 		}
 		slices.SortStableFunc(items, byUrgency)

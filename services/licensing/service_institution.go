@@ -115,6 +115,9 @@ func (s *Service) GetInstitution(ctx context.Context, req GetInstitution) (Insti
 		if p.List, err = inForce(ctx, tx, req.ID); err != nil {
 			return p, err
 		}
+		if p.List != nil {
+			p.List.hide(auth.From(ctx))
+		}
 		if p.History, err = listHistory(ctx, tx, req.ID); err != nil {
 			return p, err
 		}

@@ -2,6 +2,7 @@ package licensing
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -78,7 +79,8 @@ func (s *Service) mayPropose(ctx context.Context, tx pgx.Tx, i *Institution, e *
 		return fault.Conflict.Errorf("该机构已在黑名单")
 	}
 	c, err := clock(ctx, tx, rules[ruleStatement], e.ProposedOn)
-	e.StatementUntil, e.Clocks["statement_until"], e.Grounds = c.Due, c, []fault.Ground{c.Ground}
+	term := rules[ruleBlackTerm].Ground(map[string]any{"proposed_on": e.ProposedOn})
+	e.StatementUntil, e.Clocks["statement_until"], e.Grounds = c.Due, c, []fault.Ground{c.Ground, term}
 	return err
 }
 
@@ -91,7 +93,8 @@ func listedOn(ctx context.Context, tx pgx.Tx, id string) (List, error) {
 	return e.List, nil
 }
 
-// note keeps the audit entry of a step of e, publishes it, and readies e to be shown.
+// note keeps the audit entry of a step of e, publishes fact, if any, and readies e
+// to be shown.
 func (s *Service) note(ctx context.Context, tx pgx.Tx, e *ListEntry, step flow.Step, note string, fact proto.Message) error {
 	err := saveAudit(ctx, tx, s.Now(), deed{
 		about: "list_entry", caseID: e.ID, jurisdiction: e.Jurisdiction, manager: e.Manager, step: step, note: note, grounds: e.Grounds,
@@ -99,8 +102,10 @@ func (s *Service) note(ctx context.Context, tx pgx.Tx, e *ListEntry, step flow.S
 	if err != nil {
 		return err
 	}
-	if err := event.Append(ctx, tx, Topic, e.InstitutionID, fact); err != nil {
-		return err
+	if fact != nil {
+		if err := event.Append(ctx, tx, Topic, e.InstitutionID, fact); err != nil {
+			return err
+		}
 	}
 	c, err := rule.Calendar(ctx, tx)
 	if err == nil {
@@ -140,11 +145,22 @@ func (s *Service) DecideListEntry(ctx context.Context, req DecideListEntry) (Lis
 			return e, err
 		}
 		e.State, e.DecidedOn, e.DecidedAccount, e.DecidedBy, e.Reason = EntryState(step.To), s.today(), c.Subject, officeOf(c), req.Reason
+		note := []string{req.Reason}
+		if e.List == Black {
+			heard, ground := e.hearing(s.today())
+			note, e.Grounds = append(note, heard), append(e.Grounds, ground)
+		}
 		if err := saveEntry(ctx, tx, &e); err != nil {
 			return e, err
 		}
-		return e, s.note(ctx, tx, &e, step, req.Reason, &licensingv1.ListEntryDecided{Entry: entryPB(&e)})
+		return e, s.note(ctx, tx, &e, step, sentences(note...), &licensingv1.ListEntryDecided{Entry: entryPB(&e)})
 	})
+}
+
+// sentences joins what parts say, without those that say nothing.
+func sentences(parts ...string) string {
+	said := slices.DeleteFunc(parts, func(p string) bool { return strings.TrimSpace(p) == "" })
+	return strings.Join(said, "；")
 }
 
 // PublishListEntry puts an approved entry in force.
@@ -178,7 +194,7 @@ func (s *Service) PublishListEntry(ctx context.Context, req PublishListEntry) (L
 
 // enforce gives e its term, from today, and ends the entry that was in force.
 func (s *Service) enforce(ctx context.Context, tx pgx.Tx, i *Institution, e *ListEntry) error {
-	rules, err := rule.InForce(ctx, tx, e.Jurisdiction, s.today(), e.List.termRule())
+	rules, err := rule.InForce(ctx, tx, e.Jurisdiction, s.today(), e.List.termRule(), ruleReview, ruleSuit)
 	if err != nil {
 		return err
 	}
@@ -187,7 +203,8 @@ func (s *Service) enforce(ctx context.Context, tx pgx.Tx, i *Institution, e *Lis
 	if err != nil {
 		return err
 	}
-	ground := r.Ground(map[string]any{"since": s.today()})
+	since := map[string]any{"since": s.today()}
+	ground := r.Ground(since)
 	if e.List == White {
 		listed := List("")
 		if old != nil {
@@ -198,12 +215,14 @@ func (s *Service) enforce(ctx context.Context, tx pgx.Tx, i *Institution, e *Lis
 		}
 	}
 	if old != nil {
+		old.SupersededBy = e.ID
 		if err := s.endEntry(ctx, tx, i, old, "supersede", s.today()); err != nil {
 			return err
 		}
 	}
 	e.Since, e.Until = s.today(), term(r, s.today())
-	e.Basis, e.Objection, e.Grounds = e.basisText(r), objection, append(e.Grounds, ground)
+	e.Basis, e.Objection = e.basisText(r), objection(rules[ruleReview], rules[ruleSuit])
+	e.Grounds = append(e.Grounds, ground, rules[ruleReview].Ground(since), rules[ruleSuit].Ground(since))
 	return nil
 }
 
@@ -278,7 +297,8 @@ func (s *Service) GetListEntry(ctx context.Context, req GetListEntry) (ListEntry
 			return p, err
 		}
 		p.Show(c, s.today())
-		p.Actions = p.ListEntry.Actions(auth.From(ctx))
+		p.Actions = p.ListEntry.Actions(auth.From(ctx), s.today())
+		p.hide(auth.From(ctx))
 		p.Timeline, err = listTimeline(ctx, tx, req.ID)
 		return p, err
 	})
@@ -309,6 +329,7 @@ func (s *Service) ListListEntries(ctx context.Context, req ListListEntries) (Ent
 		l.Items, l.More = cut(found)
 		for i := range l.Items {
 			l.Items[i].Show(c, s.today())
+			l.Items[i].hide(auth.From(ctx))
 		}
 		return l, err
 	})

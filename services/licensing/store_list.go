@@ -14,7 +14,8 @@ import (
 // entrySelect reads list entries with their institution's name.
 const entrySelect = `SELECT e.id, e.institution_id, (SELECT i.name FROM institutions i WHERE i.id = e.institution_id) AS institution,
 		e.jurisdiction, e.manager, e.list, e.state, e.facts, e.basis, e.proposed_on, e.proposed_by, e.office, e.office_agency, e.office_place,
-		e.statement_until, e.decided_on, e.decided_account, e.decided_by, e.reason, e.since, e.until, e.removed_on, e.objection, e.clocks, e.grounds
+		e.statement_until, e.decided_on, e.decided_account, e.decided_by, e.reason, e.since, e.until, e.removed_on, e.objection, e.clocks, e.grounds,
+		e.wanted_by, e.statement, e.stated_on, e.set_aside, e.set_aside_account, e.set_aside_by, e.document, coalesce(e.superseded_by::text, '') AS superseded_by
 	FROM list_entries e `
 
 const entryAgencies = `'education', 'market', 'culture', 'sport', 'science', 'fire'`
@@ -22,20 +23,21 @@ const entryAgencies = `'education', 'market', 'culture', 'sport', 'science', 'fi
 func insertEntry(ctx context.Context, tx pgx.Tx, e *ListEntry) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO list_entries (id, institution_id, jurisdiction, manager, list, state, facts, basis, proposed_on, proposed_by,
-			office, office_agency, office_place, statement_until, clocks, grounds)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			office, office_agency, office_place, statement_until, clocks, grounds, wanted_by, decided_on, reason)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)`,
 		e.ID, e.InstitutionID, e.Jurisdiction, e.Manager, e.List, e.State, e.Facts, e.Basis, e.ProposedOn, e.ProposedBy,
-		e.Office, e.OfficeAgency, e.OfficePlace, e.StatementUntil, e.Clocks, e.Grounds)
+		e.Office, e.OfficeAgency, e.OfficePlace, e.StatementUntil, e.Clocks, e.Grounds, e.WantedBy, e.DecidedOn, e.Reason)
 	return err
 }
 
 func saveEntry(ctx context.Context, tx pgx.Tx, e *ListEntry) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE list_entries SET state = $2, basis = $3, decided_on = $4, decided_account = $5, decided_by = $6, reason = $7,
-			since = $8, until = $9, removed_on = $10, objection = $11, grounds = $12, statement_until = $13, clocks = $14
+			since = $8, until = $9, removed_on = $10, objection = $11, grounds = $12, statement_until = $13, clocks = $14,
+			statement = $15, stated_on = $16, set_aside = $17, set_aside_account = $18, set_aside_by = $19, document = $20, superseded_by = $21
 		WHERE id = $1`,
 		e.ID, e.State, e.Basis, e.DecidedOn, e.DecidedAccount, e.DecidedBy, e.Reason, e.Since, e.Until, e.RemovedOn, e.Objection, e.Grounds,
-		e.StatementUntil, e.Clocks)
+		e.StatementUntil, e.Clocks, e.Statement, e.StatedOn, e.SetAside, e.SetAsideWho, e.SetAsideBy, e.Document, nullable(e.SupersededBy))
 	return err
 }
 
@@ -61,6 +63,21 @@ func lockEntry(ctx context.Context, tx pgx.Tx, id string) (Institution, ListEntr
 // inForce returns the entry in force of the institution id, nil if none.
 func inForce(ctx context.Context, tx pgx.Tx, id string) (*ListEntry, error) {
 	e, err := pg.One[ListEntry](ctx, tx, "名单列入事项", entrySelect+`WHERE e.institution_id = $1 AND e.state = 'PUBLISHED'`, id)
+	if errors.Is(err, fault.NotFound) {
+		return nil, nil
+	}
+	return &e, err
+}
+
+// wantedAlready reports whether the request id was taken up. The institution's lock
+// is what makes the answer last.
+func wantedAlready(ctx context.Context, tx pgx.Tx, id string) (yes bool, err error) {
+	return yes, tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM list_entries WHERE wanted_by = $1)`, id).Scan(&yes)
+}
+
+// endedBy returns the white list entry that the entry id ended, nil if none.
+func endedBy(ctx context.Context, tx pgx.Tx, id string) (*ListEntry, error) {
+	e, err := pg.One[ListEntry](ctx, tx, "名单列入事项", entrySelect+`WHERE e.superseded_by = $1 AND e.list = 'WHITE' AND e.state = 'REMOVED' FOR UPDATE OF e`, id)
 	if errors.Is(err, fault.NotFound) {
 		return nil, nil
 	}

@@ -18,6 +18,8 @@ var (
 	RegisterPersons    = auth.Permit("licensing:institution:register")
 	ReadInstitutions   = auth.Permit("licensing:institution:read")
 	HandleLists        = auth.Permit("licensing:list:handle")
+	StateCases         = auth.Permit("licensing:list:state")
+	SetAsideLists      = auth.Permit("licensing:list:set_aside")
 	ReadLists          = auth.Permit("licensing:list:read")
 	ReadInboxes        = auth.Permit("licensing:inbox:read")
 	RepublishAll       = auth.Permit("licensing:events:republish")
@@ -26,14 +28,14 @@ var (
 var (
 	reading   = []auth.Permission{ReadApplications, ReadInstitutions, ReadLists, ReadInboxes}
 	opining   = slices.Concat(reading, []auth.Permission{GiveOpinions, CheckSites})
-	examining = slices.Concat(reading, []auth.Permission{HandleApplications, CheckSites, HandleLists})
+	examining = slices.Concat(reading, []auth.Permission{HandleApplications, CheckSites, HandleLists, SetAsideLists})
 )
 
 // Grants says which role may do what.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": slices.Concat(reading, []auth.Permission{Apply}),
+	"principal": slices.Concat(reading, []auth.Permission{Apply, StateCases}),
 	"examiner":  examining,
-	"city":      slices.Concat(reading, []auth.Permission{RepublishAll}),
+	"city":      slices.Concat(reading, []auth.Permission{RepublishAll, SetAsideLists}),
 	"culture":   opining,
 	"sport":     opining,
 	"science":   opining,
@@ -70,7 +72,9 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/list-entries", "ProposeListEntry", HandleLists, s.ProposeListEntry)
 	kit.Route(api, "GET /v1/list-entries", "ListListEntries", ReadLists, s.ListListEntries)
 	kit.Route(api, "GET /v1/list-entries/{id}", "GetListEntry", ReadLists, s.GetListEntry)
+	kit.Route(api, "POST /v1/list-entries/{id}/statement", "StateCase", StateCases, s.StateCase)
 	kit.Route(api, "POST /v1/list-entries/{id}/decide", "DecideListEntry", HandleLists, s.DecideListEntry)
 	kit.Route(api, "POST /v1/list-entries/{id}/publish", "PublishListEntry", HandleLists, s.PublishListEntry)
 	kit.Route(api, "POST /v1/list-entries/{id}/remove", "RemoveListEntry", HandleLists, s.RemoveListEntry)
+	kit.Route(api, "POST /v1/list-entries/{id}/set-aside", "SetAsideListEntry", SetAsideLists, s.SetAsideListEntry)
 }

@@ -226,7 +226,21 @@ func matrix() map[string]cell {
 		"ListListEntries":     {may: readers, away: 200},
 		"GetListEntry":        {fresh: entry, may: readers, away: 404},
 		"DecideListEntry":     {fresh: entry, body: `{"decision":"approve"}`, may: "examiner:200 examiner2:403", away: 404},
-		"PublishListEntry":    {fresh: approved, may: "examiner:200 examiner2:200", away: 404},
+		"StateCase": {
+			fresh: func(w *world) string {
+				return must(w.propose("examiner", w.granted().InstitutionID, licensing.Black)).ID
+			},
+			body: `{"text":"已全部整改，请复核"}`, may: "principal:200", away: 404,
+		},
+		"SetAsideListEntry": {
+			fresh: func(w *world) string {
+				id := approved(w)
+				must(w.publish("examiner2", id))
+				return id
+			},
+			body: `{"reason":"主要事实不清","document":"行政复议决定书 1 号"}`, may: "examiner:403 examiner2:200 city:200", away: 404,
+		},
+		"PublishListEntry": {fresh: approved, may: "examiner:200 examiner2:200", away: 404},
 		"RemoveListEntry": {fresh: func(w *world) string {
 			id := approved(w)
 			must(w.publish("examiner", id))

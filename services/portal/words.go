@@ -81,6 +81,7 @@ var labels = map[string]string{
 	"opinions": "行业部门意见", "agree": "同意", "text": "意见", "given_on": "出具日期", "site_checks": "现场核查", "passed": "通过", "checked_on": "核查日期",
 	"note": "说明", "reason": "理由", "basis": "依据", "summary": "事项", "action": "事项", "label": "名称", "at": "时间", "timeline": "经过",
 	"proposed_on": "提出日期", "published_on": "公布日期", "statement_until": "陈述申辩期限", "decision": "决定",
+	"facts": "事实", "statement": "陈述、申辩意见", "stated_on": "陈述、申辩日期", "set_aside": "决定已撤销", "set_aside_by": "撤销机关", "document": "据以撤销的文书", "wanted_by": "检查转来编号", "decided_account": "决定人账号", "removed_on": "移出日期",
 	// rules
 	"rule": "所依据的规则", "rules": "所依据的规则", "grounds": "所依据的规则", "key": "规则", "version": "版本", "value": "规定数值", "unit": "单位",
 	"source": "出处", "provenance": "出处核实程度", "inputs": "所依据的数据", "explanation": "说明", "signed": "签字人数", "max": "上限",

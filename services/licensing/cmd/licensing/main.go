@@ -21,7 +21,8 @@ func build(ctx context.Context, a *app.App, c app.Config) error {
 	s.Routes(b.API)
 	m := event.Mux{}
 	b.Rules(m, licensing.Rules...)
-	b.Consume(m, rule.Topic)
+	s.Events(m)
+	b.Consume(m, rule.Topic, licensing.InspectionTopic)
 	b.Due(s.Timers()...)
 	b.Seed(rule.Have(b.DB, licensing.Rules...), s.Seed)
 	return b.Serve()
