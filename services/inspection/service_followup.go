@@ -46,6 +46,9 @@ func (s *Service) WantBlacklist(ctx context.Context, req WantBlacklist) (FollowU
 		if _, err := t.machine().Step(t.State, "blacklist", c); err != nil {
 			return FollowUpView{}, err
 		}
+		if CheckPublic(req.Facts, "") != nil { // the entry's basis is public
+			return FollowUpView{}, fault.Fields(fault.Field{Pointer: "/facts", Detail: "事实会公示，不得含有电话或证件号码"})
+		}
 		order, err := s.unrectified(ctx, tx, t, req.InstitutionID)
 		if err != nil {
 			return FollowUpView{}, err

@@ -48,6 +48,8 @@ func (b *bench) followUp(id string) FollowUpView {
 func TestWantBlacklist(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
+	unfit, _ := b.failed()
+	refused(b, examiner, b.WantBlacklist, WantBlacklist{Key: b.key(), ID: unfit.ID, Facts: "家长13812345678反映未整改", Reason: "拒不整改"}, fault.Invalid, "")
 	task, f := b.wanted()
 	if f.State != fuProposed || f.Version != 1 || len(f.WaitingFor) != 2 || len(f.Sent) != 1 {
 		t.Errorf("%+v", f)

@@ -75,6 +75,9 @@ func TestJointVisit(t *testing.T) {
 	b := newBench(t)
 	task := b.plan("t1")
 	v := must(b, market, b.OpenVisit, OpenVisit{Key: b.key(), ID: task.ID})
+	if f := v.Actions[0].Fields[0]; f.Name != "item" || len(f.Choices) != 4 || f.Choices[0] != "MK-01" {
+		t.Errorf("the form offers %+v", f)
+	}
 	if again := must(b, examiner, b.OpenVisit, OpenVisit{Key: b.key(), ID: task.ID}); again.ID != v.ID {
 		t.Errorf("a second record of one visit: %s and %s", v.ID, again.ID)
 	}
