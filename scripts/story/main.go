@@ -1,6 +1,7 @@
 // Command story plays the main job of the suite over HTTP through the portal,
 // each step as the person concerned, against a running suite: licensing an
-// institution and catching an over-long prepayment. It prints every step with
+// institution, catching an over-long prepayment, a tip-off, a joint inspection,
+// and a decision that travels. It prints every step with
 // what was expected and what came, and exits 0 only if all of it held.
 //
 // Every POST is sent twice with the same Idempotency-Key. It may be played again
@@ -37,7 +38,7 @@ func main() {
 	defer stop()
 	s := &story{config: c, run: time.Now().Format("0102-150405")}
 	start := time.Now()
-	for i, step := range []func(context.Context) error{s.apply, s.license, s.prepay, s.teach} {
+	for i, step := range []func(context.Context) error{s.apply, s.license, s.prepay, s.teach, s.tipOff, s.dispatch, s.inspect, s.travel} {
 		s.stepPosts, s.killed = 0, false
 		if err := step(ctx); err != nil {
 			s.fail("第 %d 步中断：%v", i+1, err)
@@ -59,9 +60,12 @@ type story struct {
 	victim                           int // pid of what was killed last
 
 	principal, examiner, examiner2, culture, market, neighbour, city *person
-	parent, stranger                                                 *person
+	parent, stranger, intake, fire, market2                          *person
 
 	name, application, institution string
+	tip, placeTip                  receipt
+	tipID, task, entryID           string
+	items                          map[string]string // the first check item of each agency
 }
 
 func (s *story) step(format string, args ...any) {
@@ -91,7 +95,7 @@ func (s *story) answered(a answer, status int, v any, what string, words ...stri
 	want := fmt.Sprint(status)
 	ok := a.status == status
 	for _, w := range words {
-		want += " " + w
+		want += " " + w // a few words
 		ok = ok && strings.Contains(string(a.body), w)
 	}
 	got := fmt.Sprint(a.status)
