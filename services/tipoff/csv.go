@@ -198,9 +198,9 @@ func (t *table) decode(line int, s splitter) (record, *Rejected, error) {
 	return rec, nil, nil
 }
 
-// column is the name of column i.
+// column is the name of column i; row if it has none.
 func (t *table) column(i int) string {
-	if i < len(t.columns) {
+	if i < len(t.columns) && t.columns[i] != "" {
 		return t.columns[i]
 	}
 	return "row"
