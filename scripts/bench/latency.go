@@ -9,7 +9,6 @@ import (
 	"io/fs"
 	"log/slog"
 	"slices"
-	"strconv"
 	"sync"
 	"time"
 
@@ -42,20 +41,25 @@ var migrations embed.FS
 // latency is an event's way from end to end, by package event, with a database
 // and topics of its own on the suite's servers.
 type latency struct {
-	length   time.Duration
-	db       *pgxpool.Pool // as large as a service's
-	commits  *pgxpool.Pool // of those who commit
-	brokers  []string
-	bare     *kgo.Client // waits for nothing
-	applied  *applied
-	fetched  arrivals
-	n, bareN int // events so far
+	length  time.Duration
+	db      *pgxpool.Pool // as large as a service's
+	commits *pgxpool.Pool // of those who commit
+	brokers []string
+	bare    *kgo.Client // waits for nothing
+	applied *applied
+	fetched chan struct{} // one for each record that bare fetched
+	data    []byte        // of one event
+	n       int           // events so far
 }
 
 // openLatency makes database and topics and starts the consumers. The measurement
 // ends with ctx, or with end.
 func openLatency(ctx context.Context, length time.Duration, s *suite) (l *latency, end func(), err error) {
-	l = &latency{length: length, brokers: []string{s.addr(brokerPort)}}
+	l = &latency{length: length, brokers: []string{s.addr(brokerPort)}, fetched: make(chan struct{})}
+	_, m := fact(0)
+	if l.data, err = proto.Marshal(m); err != nil {
+		return nil, nil, err
+	}
 	ctx, cancel := context.WithCancel(ctx)
 	var wait sync.WaitGroup
 	end = func() {
@@ -84,9 +88,11 @@ func openLatency(ctx context.Context, length time.Duration, s *suite) (l *latenc
 	})
 	wait.Go(func() {
 		for ctx.Err() == nil {
-			l.bare.PollFetches(ctx).EachRecord(func(r *kgo.Record) {
-				n, _ := strconv.Atoi(string(r.Key)) // we wrote it
-				l.fetched.note(n)
+			l.bare.PollFetches(ctx).EachRecord(func(*kgo.Record) {
+				select {
+				case l.fetched <- struct{}{}:
+				case <-ctx.Done():
+				}
 			})
 		}
 	})
@@ -267,45 +273,33 @@ func (l *latency) commit(ctx context.Context, n int) error {
 	return err
 }
 
-// bareCommit is what PostgreSQL alone takes to make a row of that size durable.
+// bareCommit is what PostgreSQL alone takes to make a row of that size durable, one
+// after the other.
 func (l *latency) bareCommit(ctx context.Context, r *report) error {
-	_, m := fact(0)
-	data, err := proto.Marshal(m)
-	if err != nil {
-		return err
-	}
-	due, done, err := paced(ctx, l.length/2, func(ctx context.Context, _ int) error {
-		_, err := l.commits.Exec(ctx, `INSERT INTO bare (data) VALUES ($1)`, data)
+	_, took, err := closed(ctx, 1, l.length/2, func(ctx context.Context, _ int) error {
+		_, err := l.commits.Exec(ctx, `INSERT INTO bare (data) VALUES ($1)`, l.data)
 		return err
 	})
-	if err != nil {
-		return err
-	}
-	r.add("latency.commit.p99", "  裸提交(同速,一行)p99", "ms", quantile(between(due, done), 0.99))
-	return nil
+	r.add("latency.commit.p99", "  裸提交(一行,逐个)p99", "ms", quantile(took, 0.99))
+	return err
 }
 
-// bareBroker is what the broker alone takes, from produce to fetch.
+// bareBroker is what the broker alone takes from produce to fetch, one after the
+// other.
 func (l *latency) bareBroker(ctx context.Context, r *report) error {
-	_, m := fact(0)
-	data, err := proto.Marshal(m)
-	if err != nil {
-		return err
-	}
-	first := l.bareN
-	due, _, err := paced(ctx, l.length/2, func(ctx context.Context, i int) error {
-		return l.bare.ProduceSync(ctx, &kgo.Record{Topic: bareTopic, Key: []byte(strconv.Itoa(first + i)), Value: data}).FirstErr()
+	_, took, err := closed(ctx, 1, l.length/2, func(ctx context.Context, _ int) error {
+		if err := l.bare.ProduceSync(ctx, &kgo.Record{Topic: bareTopic, Value: l.data}).FirstErr(); err != nil {
+			return err
+		}
+		select {
+		case <-l.fetched:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		}
 	})
-	if err != nil {
-		return err
-	}
-	l.bareN += len(due)
-	at, err := l.fetched.wait(ctx, first, len(due))
-	if err != nil {
-		return err
-	}
-	r.add("latency.broker.p99", "  裸收发(同速,落盘)p99", "ms", quantile(between(due, at), 0.99))
-	return nil
+	r.add("latency.broker.p99", "  裸收发(一条,逐个)p99", "ms", quantile(took, 0.99))
+	return err
 }
 
 // drain fills the outbox while nobody relays, and then lets it empty.

@@ -12,8 +12,8 @@
 //     as escrow has.
 //   - latency: from when a commit was due until its event is applied, through
 //     outbox, broker and inbox. Commits are due at a fixed rate, whether or not
-//     earlier ones have ended, so all waiting counts. Beside it, at the same rate,
-//     a bare commit, and a bare produce and fetch.
+//     earlier ones have ended, so all waiting counts. Beside it a bare commit, and a
+//     bare produce and fetch, each alone.
 //
 // What must always be true: nothing of the suite outlives bench, and what could
 // not be measured is an error, never a guess.

@@ -236,7 +236,7 @@ func (s *suite) memory(r *report, kind, what string) error {
 		return err
 	}
 	for _, p := range list {
-		r.add("memory."+kind+"."+p.Name, "内存 "+what+" "+p.Name, "MiB", resident(p.PID))
+		r.add("memory."+kind+"."+p.Name, what+" "+p.Name, "MiB", resident(p.PID))
 	}
 	return nil
 }
