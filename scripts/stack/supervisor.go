@@ -153,22 +153,26 @@ func (c *child) start() (*exec.Cmd, error) {
 func (c *child) log() string { return c.sup.Dir.At("log", c.Name+".log") }
 
 // keep waits for the process and starts it again, until it is told to stop or
-// has failed too often.
+// has failed too often. Being killed is no failure of its own.
 func (c *child) keep(cmd *exec.Cmd) {
 	defer close(c.done)
-	var deaths []time.Time
+	var deaths, failures []time.Time
 	for {
 		why := c.wait(cmd)
 		if why == nil {
 			return
 		}
 		now := time.Now()
-		deaths = slices.DeleteFunc(append(deaths, now), func(t time.Time) bool { return now.Sub(t) > deathsIn })
-		if len(deaths) >= deathsMax {
+		old := func(t time.Time) bool { return now.Sub(t) > deathsIn }
+		deaths = slices.DeleteFunc(append(deaths, now), old)
+		if !killed(why) {
+			failures = slices.DeleteFunc(append(failures, now), old)
+		}
+		if len(failures) >= deathsMax {
 			c.giveUp(why)
 			return
 		}
-		pause := min(firstPause<<(2*(len(deaths)-1)), longestWait)
+		pause := min(firstPause<<min(2*(len(deaths)-1), 10), longestWait)
 		c.sup.Say("%s 退出（%v），%.1f 秒后重启；日志：%s", c.Name, why, pause.Seconds(), c.log())
 		select {
 		case <-c.stop:
@@ -181,6 +185,16 @@ func (c *child) keep(cmd *exec.Cmd) {
 			return
 		}
 	}
+}
+
+// killed reports whether signal 9, which comes from outside, ended the process.
+func killed(why error) bool {
+	exit, ok := errors.AsType[*exec.ExitError](why)
+	if !ok {
+		return false
+	}
+	status, ok := exit.Sys().(syscall.WaitStatus)
+	return ok && status.Signaled() && status.Signal() == syscall.SIGKILL
 }
 
 // wait returns why the process died, or nil if it was told to.
