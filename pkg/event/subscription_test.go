@@ -1,0 +1,30 @@
+package event
+
+import (
+	"testing"
+	"time"
+)
+
+func TestStuck(t *testing.T) {
+	a, b := partition{"x.events", 0}, partition{"x.events", 1}
+	start := time.Unix(0, 0)
+	stalls := map[partition]stall{}
+	for _, tt := range []struct {
+		name    string
+		after   time.Duration
+		lagging map[partition]int64
+		want    bool
+	}{
+		{"first seen", 0, map[partition]int64{a: 5}, false},
+		{"not long yet", 10 * time.Second, map[partition]int64{a: 5}, false},
+		{"moved", 14 * time.Second, map[partition]int64{a: 6, b: 1}, false},
+		{"long since the first look, not since it moved", 20 * time.Second, map[partition]int64{a: 6, b: 1}, false},
+		{"one moves, the other does not", 29 * time.Second, map[partition]int64{a: 7, b: 1}, true},
+		{"caught up", 40 * time.Second, nil, false},
+		{"lags anew", 60 * time.Second, map[partition]int64{b: 1}, false},
+	} {
+		if got := stuck(stalls, tt.lagging, start.Add(tt.after)); got != tt.want {
+			t.Errorf("%s: %t, want %t", tt.name, got, tt.want)
+		}
+	}
+}
