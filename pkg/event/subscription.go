@@ -10,8 +10,8 @@ import (
 )
 
 const (
-	watching = 5 * time.Second  // between two looks at the lag
-	patience = 15 * time.Second // that a partition may lag without moving
+	watching = 3 * time.Second  // between two looks at the lag
+	patience = 10 * time.Second // that a partition may lag without moving
 	letGo    = 5 * time.Second  // for a reader that is given up
 )
 
@@ -41,7 +41,7 @@ func NewReader(brokers []string, group string, topics ...string) *Subscription {
 			// A consumer that was killed keeps its partitions until its session ends:
 			// 6 s is the least that Kafka allows. The default is 30 s, and 5 s more to
 			// join again.
-			SessionTimeout: 6 * time.Second, HeartbeatInterval: 2 * time.Second, RebalanceTimeout: 10 * time.Second, JoinGroupBackoff: time.Second,
+			SessionTimeout: 6 * time.Second, HeartbeatInterval: 2 * time.Second, RebalanceTimeout: 6 * time.Second, JoinGroupBackoff: time.Second,
 		},
 		client: kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport},
 		end:    end, done: make(chan struct{}),

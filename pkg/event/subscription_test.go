@@ -16,10 +16,10 @@ func TestStuck(t *testing.T) {
 		want    bool
 	}{
 		{"first seen", 0, map[partition]int64{a: 5}, false},
-		{"not long yet", 10 * time.Second, map[partition]int64{a: 5}, false},
-		{"moved", 14 * time.Second, map[partition]int64{a: 6, b: 1}, false},
+		{"not long yet", 9 * time.Second, map[partition]int64{a: 5}, false},
+		{"moved", 12 * time.Second, map[partition]int64{a: 6, b: 1}, false},
 		{"long since the first look, not since it moved", 20 * time.Second, map[partition]int64{a: 6, b: 1}, false},
-		{"one moves, the other does not", 29 * time.Second, map[partition]int64{a: 7, b: 1}, true},
+		{"one moves, the other does not", 23 * time.Second, map[partition]int64{a: 7, b: 1}, true},
 		{"caught up", 40 * time.Second, nil, false},
 		{"lags anew", 60 * time.Second, map[partition]int64{b: 1}, false},
 	} {

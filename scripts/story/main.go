@@ -6,8 +6,8 @@
 //
 // Every POST is sent twice with the same Idempotency-Key. It may be played again
 // on the same suite: each run opens an institution of its own, and trial time
-// goes on from where the last run left it. With -kill it kills a service with
-// signal 9 in the middle of every step and still expects all of it to hold.
+// goes on from where the last run left it. With -kill it kills a process with
+// signal 9 in the middle of steps and still expects all of it to hold.
 package main
 
 import (
@@ -17,6 +17,7 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -27,7 +28,8 @@ import (
 type config struct {
 	Public string `default:"http://127.0.0.1:8080" env:"XUNGUAN_PUBLIC" help:"The portal's public door."`
 	Staff  string `default:"http://127.0.0.1:8081" env:"XUNGUAN_STAFF" help:"The portal's door for staff and institutions."`
-	Kill   string `help:"Kill the service of this name once in every step."`
+	Kill   string `help:"Kill the process of this name (run.json's) with signal 9."`
+	In     []int  `default:"1,2,3,4,5,6,7,8" help:"The steps in whose middle it is killed."`
 	Data   string `default:".xunguan" env:"XUNGUAN_DATA" help:"Where make up keeps run.json."`
 }
 
@@ -39,7 +41,7 @@ func main() {
 	s := &story{config: c, run: time.Now().Format("0102-150405")}
 	start := time.Now()
 	for i, step := range []func(context.Context) error{s.apply, s.license, s.prepay, s.teach, s.tipOff, s.dispatch, s.inspect, s.travel} {
-		s.stepPosts, s.killed = 0, false
+		s.stepPosts, s.killed = 0, !slices.Contains(s.In, i+1)
 		if err := step(ctx); err != nil {
 			s.fail("第 %d 步中断：%v", i+1, err)
 			break

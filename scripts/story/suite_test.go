@@ -19,9 +19,12 @@ import (
 // offset keeps this suite's ports clear of one that make up runs.
 const offset = 20000
 
-// TestStorySurvivesKill plays the story on a suite of its own, once undisturbed
-// and once for each of its processes, which is killed with signal 9 in every step.
-func TestStorySurvivesKill(t *testing.T) {
+// TestSuite plays the story on a suite of its own: once undisturbed, once for
+// each of its processes, which is killed with signal 9 while the decision
+// travels, and once for each service of the first half, killed in the middle of
+// that. Then it looks through all that the suite keeps for what a reporter
+// brought along.
+func TestSuite(t *testing.T) {
 	bin, data := t.TempDir(), t.TempDir()
 	for _, name := range []string{"up", "story"} {
 		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(bin, name), "./scripts/"+name)
@@ -32,20 +35,29 @@ func TestStorySurvivesKill(t *testing.T) {
 	}
 	up(t, filepath.Join(bin, "up"), data)
 	for _, kill := range append([]string{""}, processes(t, data)...) {
-		t.Run("kill="+kill, func(t *testing.T) {
-			story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), "--kill="+kill, "--data="+data,
-				fmt.Sprintf("--public=http://127.0.0.1:%d", 8080+offset), fmt.Sprintf("--staff=http://127.0.0.1:%d", 8081+offset))
-			out, err := story.CombinedOutput()
-			if err != nil {
-				t.Fatalf("%v\n%s", err, out)
-			}
-			lines := strings.Split(strings.TrimSpace(string(out)), "\n")
-			t.Log(lines[len(lines)-1])
-			if killed := strings.Count(string(out), "☠"); kill != "" && killed < 4 {
-				t.Errorf("%s was killed %d times, want once in every step", kill, killed)
-			}
-		})
+		play(t, bin, data, kill, 8)
 	}
+	for _, kill := range []string{"rulebook", "licensing", "escrow", "portal"} {
+		play(t, bin, data, kill, 3)
+	}
+	t.Run("a reporter leaves no trace", func(t *testing.T) { noTrace(t, data) })
+}
+
+// play plays the story, with a process killed in one of its steps.
+func play(t *testing.T, bin, data, kill string, in int) {
+	t.Run(fmt.Sprintf("kill=%s in step %d", kill, in), func(t *testing.T) {
+		story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), "--kill="+kill, fmt.Sprintf("--in=%d", in), "--data="+data,
+			fmt.Sprintf("--public=http://127.0.0.1:%d", publicPort), fmt.Sprintf("--staff=http://127.0.0.1:%d", staffPort))
+		out, err := story.CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		t.Log(lines[len(lines)-1])
+		if killed := strings.Count(string(out), "☠"); kill != "" && killed != 1 {
+			t.Errorf("%s was killed %d times, want once", kill, killed)
+		}
+	})
 }
 
 // up runs the suite until the test ends.
