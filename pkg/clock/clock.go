@@ -23,7 +23,9 @@ import (
 type Clock struct{ ahead atomic.Int64 }
 
 // Now is the legal time, in Shanghai.
-func (c *Clock) Now() time.Time { return time.Now().Add(time.Duration(c.ahead.Load())).In(day.Shanghai) }
+func (c *Clock) Now() time.Time {
+	return time.Now().Add(time.Duration(c.ahead.Load())).In(day.Shanghai)
+}
 
 // Load sets c to where it was moved before.
 func (c *Clock) Load(ctx context.Context, db *pgxpool.Pool) error {

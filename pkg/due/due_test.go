@@ -41,8 +41,10 @@ func newClockwork(t *testing.T, now string) (*due.Clockwork, *pgxpool.Pool) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return &due.Clockwork{DB: db, Now: func() time.Time { return at }, Log: slog.New(slog.DiscardHandler),
-		Timers: []due.Timer{{Name: "c", Next: next, Apply: fire}}}, db
+	return &due.Clockwork{
+		DB: db, Now: func() time.Time { return at }, Log: slog.New(slog.DiscardHandler),
+		Timers: []due.Timer{{Name: "c", Next: next, Apply: fire}},
+	}, db
 }
 
 func TestSettle(t *testing.T) {

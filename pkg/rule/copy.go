@@ -15,8 +15,12 @@ const Topic = "rulebook.events"
 
 // On adds to m the handlers that keep the copy.
 func On(m event.Mux) {
-	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *rulebookv1.RuleEnacted) error { return save(ctx, tx, e.GetRule()) })
-	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *rulebookv1.RuleRepealed) error { return save(ctx, tx, e.GetRule()) })
+	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *rulebookv1.RuleEnacted) error {
+		return save(ctx, tx, e.GetRule())
+	})
+	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *rulebookv1.RuleRepealed) error {
+		return save(ctx, tx, e.GetRule())
+	})
 	event.On(m, savePublished)
 }
 

@@ -93,7 +93,8 @@ func (s *story) inspect(ctx context.Context) error {
 // draw is the routine task: frozen, committed, revealed, published, replayable.
 func (s *story) draw(ctx context.Context) error {
 	task, err := s.plan(ctx, "计划一次双随机抽查", map[string]any{
-		"kind": "RANDOM", "title": "双随机抽查 " + s.run, "agencies": []string{"education", "market"}, "visit_on": s.today(ctx), "plan": map[string]any{"by": "none", "sample": 3}})
+		"kind": "RANDOM", "title": "双随机抽查 " + s.run, "agencies": []string{"education", "market"}, "visit_on": s.today(ctx), "plan": map[string]any{"by": "none", "sample": 3},
+	})
 	if err != nil {
 		return err
 	}
@@ -198,7 +199,8 @@ func (s *story) travel(ctx context.Context) error {
 func (s *story) followUp(ctx context.Context, state string) (f struct {
 	ID, State  string
 	WaitingFor []string `json:"waiting_for"`
-}) {
+},
+) {
 	s.eventually(ctx, func() answer { return s.examiner.get(ctx, "inspection/v1/tasks/"+s.task) }, func(a answer) bool {
 		var t struct {
 			FollowUps []struct {

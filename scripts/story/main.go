@@ -94,10 +94,9 @@ func (s *story) expect(ok bool, what, want string, got any) bool {
 // answered checks an answer's status and that it holds each of words, and reads
 // it into v if v is not nil.
 func (s *story) answered(a answer, status int, v any, what string, words ...string) bool {
-	want := fmt.Sprint(status)
+	want := strings.Join(append([]string{fmt.Sprint(status)}, words...), " ")
 	ok := a.status == status
 	for _, w := range words {
-		want += " " + w // a few words
 		ok = ok && strings.Contains(string(a.body), w)
 	}
 	got := fmt.Sprint(a.status)

@@ -25,9 +25,9 @@ const offset = 20000
 // that. Then it looks through all that the suite keeps for what a reporter
 // brought along.
 func TestSuite(t *testing.T) {
-	bin, data := t.TempDir(), t.TempDir()
+	bin, data := t.TempDir(), openFolder(t)
 	for _, name := range []string{"up", "story"} {
-		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(bin, name), "./scripts/"+name)
+		build := exec.CommandContext(t.Context(), "go", "build", "-buildvcs=false", "-o", filepath.Join(bin, name), "./scripts/"+name) //nolint:gosec // our own programs
 		build.Dir = "../.."
 		if out, err := build.CombinedOutput(); err != nil {
 			t.Fatalf("%v\n%s", err, out)
@@ -43,10 +43,25 @@ func TestSuite(t *testing.T) {
 	t.Run("a reporter leaves no trace", func(t *testing.T) { noTrace(t, data) })
 }
 
+// openFolder is a temporary folder that PostgreSQL's account may enter, too, so
+// that its files are there to be searched.
+func openFolder(t *testing.T) string {
+	t.Helper()
+	dir, err := os.MkdirTemp("", "suite-")
+	if err == nil {
+		err = os.Chmod(dir, 0o755) //nolint:gosec // a test's folder
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = os.RemoveAll(dir) })
+	return dir
+}
+
 // play plays the story, with a process killed in one of its steps.
 func play(t *testing.T, bin, data, kill string, in int) {
 	t.Run(fmt.Sprintf("kill=%s in step %d", kill, in), func(t *testing.T) {
-		story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), "--kill="+kill, fmt.Sprintf("--in=%d", in), "--data="+data,
+		story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), "--kill="+kill, fmt.Sprintf("--in=%d", in), "--data="+data, //nolint:gosec // built above
 			fmt.Sprintf("--public=http://127.0.0.1:%d", publicPort), fmt.Sprintf("--staff=http://127.0.0.1:%d", staffPort))
 		out, err := story.CombinedOutput()
 		if err != nil {
@@ -66,7 +81,7 @@ func up(t *testing.T, bin, data string) {
 	ctx, stop := context.WithCancel(context.WithoutCancel(t.Context()))
 	cmd := exec.CommandContext(ctx, bin)
 	cmd.Dir = "../.."
-	cmd.Env = append(os.Environ(), "XUNGUAN_DATA="+data, fmt.Sprintf("XUNGUAN_PORT_OFFSET=%d", offset), "DATABASE_URL=")
+	cmd.Env = append(os.Environ(), "XUNGUAN_DATA="+data, fmt.Sprintf("XUNGUAN_PORT_OFFSET=%d", offset), "DATABASE_URL=", "PORTAL_RATE=0")
 	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
 	cmd.WaitDelay = time.Minute
 	out, err := cmd.StdoutPipe()
@@ -114,7 +129,7 @@ func up(t *testing.T, bin, data string) {
 // processes are the names of all that make up runs.
 func processes(t *testing.T, data string) (names []string) {
 	t.Helper()
-	b, err := os.ReadFile(filepath.Join(data, "run.json"))
+	b, err := os.ReadFile(filepath.Join(data, "run.json")) //nolint:gosec // the suite's own folder
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -107,11 +107,13 @@ func (s *story) dispatch(ctx context.Context) (err error) {
 	s.answered(s.examiner.post(ctx, at+"/accept", nil), 200, nil, "教育部门受理")
 
 	if s.task, err = s.plan(ctx, "由举报立项联合检查（教育 + 市场监管 + 消防）", map[string]any{
-		"kind": "JOINT", "title": "预收费与消防联合检查 " + s.run, "agencies": []string{"education", "market", "fire"}, "tips": []string{mine.ID}, "visit_on": s.today(ctx)}); err != nil {
+		"kind": "JOINT", "title": "预收费与消防联合检查 " + s.run, "agencies": []string{"education", "market", "fire"}, "tips": []string{mine.ID}, "visit_on": s.today(ctx),
+	}); err != nil {
 		return err
 	}
 	sweep, err := s.plan(ctx, "由举报立项无证场所排查", map[string]any{
-		"kind": "SWEEP", "title": "无证场所排查 " + s.run, "agencies": []string{"education", "market"}, "tips": []string{place.ID}, "visit_on": s.today(ctx)})
+		"kind": "SWEEP", "title": "无证场所排查 " + s.run, "agencies": []string{"education", "market"}, "tips": []string{place.ID}, "visit_on": s.today(ctx),
+	})
 	if err != nil {
 		return err
 	}
