@@ -47,7 +47,7 @@ func TestSuite(t *testing.T) {
 // that its files are there to be searched.
 func openFolder(t *testing.T) string {
 	t.Helper()
-	dir, err := os.MkdirTemp("", "suite-")
+	dir, err := os.MkdirTemp("", "suite-") //nolint:usetesting // the parent of t.TempDir is closed to other accounts
 	if err == nil {
 		err = os.Chmod(dir, 0o755) //nolint:gosec // a test's folder
 	}
