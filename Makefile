@@ -9,7 +9,7 @@ DATA := $(or $(XUNGUAN_DATA),.xunguan)
 TOOL := go tool -modfile=scripts/tools.mod
 # Not `go run`: it passes no SIGTERM on, and no exit status.
 UP := @mkdir -p $(DATA)/bin && go build -buildvcs=false -o $(DATA)/bin/up ./scripts/up && exec $(DATA)/bin/up
-GOTEST ?= go test -race -shuffle=on
+GOTEST ?= go test -race -shuffle=on -timeout=30m
 FUZZTIME ?= 20s
 
 help: ## 列出命令

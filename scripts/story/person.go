@@ -22,7 +22,7 @@ type person struct {
 }
 
 // patience is how long a person asks again while a service is away.
-const patience = 60 * time.Second
+const patience = 2 * time.Minute
 
 // login opens a session as the persona name.
 func (s *story) login(ctx context.Context, name, door string) (*person, error) {
