@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/segmentio/kafka-go"
+
+	"xunguan/pkg/dial"
 )
 
 const (
@@ -35,6 +37,7 @@ func NewReader(brokers []string, group string, topics ...string) *Subscription {
 	ctx, end := context.WithCancel(context.Background())
 	s := &Subscription{
 		config: kafka.ReaderConfig{
+			Dialer:  &kafka.Dialer{DialFunc: dial.Context, Timeout: 10 * time.Second},
 			Brokers: brokers, GroupID: group, GroupTopics: topics, StartOffset: kafka.FirstOffset,
 			MinBytes: 1, MaxBytes: 10 << 20, MaxWait: 250 * time.Millisecond, QueueCapacity: 2 * batch,
 			WatchPartitionChanges: true, OffsetOutOfRangeError: true,
