@@ -1,0 +1,18 @@
+//go:build !weak
+
+package pg
+
+import (
+	"context"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// durable is the settings without which a server may lose a commit.
+const durable = "fsync,full_page_writes,synchronous_commit"
+
+// transact runs f in a transaction. That COMMIT failed is the caller's to know.
+func transact(ctx context.Context, db *pgxpool.Pool, f func(pgx.Tx) error) error {
+	return pgx.BeginFunc(ctx, db, f)
+}
