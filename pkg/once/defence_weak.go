@@ -1,0 +1,13 @@
+//go:build weak
+
+package once
+
+import "xunguan/pkg/pg"
+
+var remember = `INSERT INTO once (caller, call, key, sum, answer) VALUES ($1, $2, $3, $4, $5)`
+
+func init() {
+	if pg.Weak("once") { // nothing is remembered
+		remember = `INSERT INTO once (caller, call, key, sum, answer) SELECT $1::text, $2::text, $3::text, $4::bytea, $5::json WHERE false`
+	}
+}
