@@ -8,6 +8,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"time"
 
 	"github.com/swaggest/openapi-go/openapi31"
 
@@ -15,12 +16,15 @@ import (
 	"xunguan/pkg/fault"
 )
 
+// uploading is how long a file may take: less than the server gives a request.
+const uploading = 28 * time.Second
+
 // Upload publishes use at pattern, as Route does, for requests that bring one
 // file as multipart/form-data in the part named file. Req has no JSON fields. The
 // file is streamed: it is never whole in memory, and never on disk. A request of
 // more than limit bytes fails with TooLarge while it is read.
 func Upload[Req, Resp any](a *API, pattern, name string, p auth.Permission, limit int64, use func(context.Context, Req, io.Reader) (Resp, error)) {
-	r := newRoute(pattern, name, p, nil)
+	r := newRoute(pattern, name, p, []Option{Within(uploading)})
 	d, err := a.describe(r, new(Req), new(Resp))
 	if err == nil && d.bodyAt != "" {
 		err = errors.New("a JSON body beside a file")
