@@ -68,6 +68,6 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/follow-ups/{id}", "GetFollowUp", ReadTasks, s.GetFollowUp)
 	kit.Route(api, "POST /v1/follow-ups/{id}/resume", "ResumeFollowUp", Resume, s.ResumeFollowUp)
 	kit.Route(api, "GET /v1/inbox", "GetInbox", ReadInbox, s.GetInbox)
-	kit.Route(api, "GET /v1/summary", "GetSummary", auth.Public, s.GetSummary)
-	kit.Route(api, "POST /v1/republish", "Republish", Republishing, s.Republish)
+	kit.Route(api, "GET /v1/summary", "GetSummary", auth.Public, s.GetSummary, kit.As(kit.Reports))
+	kit.Route(api, "POST /v1/republish", "Republish", Republishing, s.Republish, kit.As(kit.Reports))
 }

@@ -28,5 +28,5 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/rules", "EnactRule", EnactRules, s.EnactRule)
 	kit.Route(api, "POST /v1/rules/{key}/repeal", "RepealRule", RepealRules, s.RepealRule)
 	kit.Route(api, "POST /v1/calendars", "PublishCalendar", PublishCalendars, s.PublishCalendar)
-	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish)
+	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 }
