@@ -28,14 +28,15 @@ import (
 // Config is the settings that every service has. Each field is a flag,
 // -kafka-brokers, and a variable, LICENSING_KAFKA_BROKERS.
 type Config struct {
-	HTTPAddr     string            `name:"http-addr" default:"127.0.0.1:8080" help:"HTTP listen address."`
-	DatabaseURL  string            `name:"database-url" required:"" help:"PostgreSQL URL of this service's own database and role."`
-	KafkaBrokers []string          `required:"" help:"Kafka brokers, separated by commas."`
-	CallerKeys   map[string]string `required:"" help:"The portal's public keys: kid=base64, separated by semicolons."`
-	Peers        map[string]string `help:"Where other services are, without Consul: name=host:port, separated by semicolons."`
-	Consul       string            `help:"Consul agent, host:port. Without it peers have static addresses."`
-	Advertise    string            `help:"Where peers reach http-addr, host:port."`
-	Trial        bool              `help:"Trial mode: demo data, and a clock that the portal may move."`
+	HTTPAddr        string            `name:"http-addr" default:"127.0.0.1:8080" help:"HTTP listen address."`
+	DatabaseURL     string            `name:"database-url" required:"" help:"PostgreSQL URL of this service's own database and role."`
+	KafkaBrokers    []string          `required:"" help:"Kafka brokers, separated by commas."`
+	CallerKeys      map[string]string `required:"" help:"The portal's public keys: kid=base64, separated by semicolons."`
+	Peers           map[string]string `help:"Where other services are, without Consul: name=host:port, separated by semicolons."`
+	Consul          string            `help:"Consul agent: host:port, or https://host:port. Without it peers have static addresses."`
+	ConsulTokenFile string            `help:"File with the service's own Consul token."`
+	Advertise       string            `help:"Where peers and the Consul agent reach http-addr, host:port; with Consul only."`
+	Trial           bool              `help:"Trial mode: demo data, and a clock that the portal may move."`
 }
 
 // Base is what every service stands on: its database, API, legal clock, and the
@@ -71,12 +72,13 @@ func (a *App) Open(ctx context.Context, c Config, migrations fs.FS, may auth.Pol
 	b.API = &kit.API{Title: a.Name, Verifier: &auth.Verifier{Keys: keys, Audience: a.Name}, Policy: may, Log: a.Log}
 	b.clockwork = &due.Clockwork{DB: db, Now: b.Clock.Now, Log: a.Log}
 	if c.Consul != "" {
-		agent, err := consul.Open(c.Consul)
+		agent, err := consul.Open(c.Consul, c.ConsulTokenFile, a.Log)
 		if err != nil {
 			return nil, err
 		}
-		b.Peers = peer.Client(consul.Watch(ctx, agent))
-		a.Announce(func(ctx context.Context) error { return consul.Register(ctx, agent, a.Log, a.Name, c.Advertise) })
+		a.OnStop("consul", agent.Close)
+		b.Peers = peer.Client(agent.Find)
+		a.Announce(func(ctx context.Context) error { return agent.Register(ctx, a.Name, c.Advertise) })
 	}
 	if !c.Trial {
 		return b, nil

@@ -73,15 +73,23 @@ func (s *Service) PeersReady(ctx context.Context) error {
 	return nil
 }
 
+// probe returns nil as soon as one instance of the service says that it is ready.
 func (s *Service) probe(ctx context.Context, name string) error {
 	at, err := s.Find(ctx, name)
 	if err != nil {
 		return err
 	}
-	if len(at) == 0 {
-		return fmt.Errorf("no instance of %s", name)
+	err = fmt.Errorf("no instance of %s", name)
+	for _, addr := range at {
+		if err = ready(ctx, addr); err == nil {
+			return nil
+		}
 	}
-	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+at[0]+"/readyz", nil)
+	return err
+}
+
+func ready(ctx context.Context, addr string) error {
+	r, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr+"/readyz", nil)
 	if err != nil {
 		return err
 	}
@@ -91,7 +99,7 @@ func (s *Service) probe(ctx context.Context, name string) error {
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s: %s", name, resp.Status)
+		return fmt.Errorf("%s: %s", addr, resp.Status)
 	}
 	return nil
 }

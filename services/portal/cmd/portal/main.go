@@ -29,7 +29,8 @@ type config struct {
 	KafkaBrokers         []string          `required:"" help:"Kafka brokers, separated by commas."`
 	SigningKeyFile       string            `required:"" help:"Ed25519 private key that signs caller tokens, PEM (PKCS #8)."`
 	Peers                map[string]string `required:"" help:"The services behind portal: name=host:port, separated by semicolons. With Consul only the names count."`
-	Consul               string            `help:"Consul agent, host:port."`
+	Consul               string            `help:"Consul agent: host:port, or https://host:port."`
+	ConsulTokenFile      string            `help:"File with portal's own Consul token."`
 	OIDCIssuer           string            `name:"oidc-issuer" help:"Identity provider; without one nobody can log in."`
 	OIDCClientID         string            `name:"oidc-client-id" help:"Portal's name at the provider."`
 	OIDCClientSecretFile string            `name:"oidc-client-secret-file" help:"File with portal's secret at the provider."`
@@ -63,11 +64,12 @@ func build(ctx context.Context, a *app.App, c config) error {
 	}
 	find := peer.Static(c.Peers)
 	if c.Consul != "" {
-		agent, err := consul.Open(c.Consul)
+		agent, err := consul.Open(c.Consul, c.ConsulTokenFile, a.Log)
 		if err != nil {
 			return err
 		}
-		find = consul.Watch(ctx, agent)
+		a.OnStop("consul", agent.Close)
+		find = agent.Find
 	}
 	s := &portal.Service{
 		DB: db, Signer: portal.NewSigner(key), Find: find, Peers: peer.Client(find), Names: names(c.Peers), Login: login,
