@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync/atomic"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -18,6 +19,7 @@ import (
 
 	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
+	"xunguan/pkg/metric"
 	"xunguan/pkg/pg"
 )
 
@@ -37,6 +39,8 @@ type Clockwork struct {
 	Now    func() time.Time // legal time
 	Timers []Timer
 	Log    *slog.Logger
+
+	settled atomic.Int64 // when all was last applied, on the machine's clock
 }
 
 const (
@@ -46,6 +50,11 @@ const (
 
 // Run applies what becomes due until ctx ends.
 func (c *Clockwork) Run(ctx context.Context) error {
+	c.settled.Store(time.Now().UnixNano())
+	metric.DueBehind.Observe(func(_ context.Context, report metric.Report) error {
+		report(int64(time.Since(time.Unix(0, c.settled.Load())).Seconds()))
+		return nil
+	})
 	for ctx.Err() == nil {
 		pause := poll
 		if _, err := c.Settle(ctx); err != nil && ctx.Err() == nil {
@@ -74,6 +83,9 @@ func (c *Clockwork) Settle(ctx context.Context) (applied int, err error) {
 			}
 			applied++
 		}
+	}
+	if err == nil {
+		c.settled.Store(time.Now().UnixNano())
 	}
 	return applied, err
 }

@@ -14,5 +14,5 @@ const durable = "fsync,full_page_writes,synchronous_commit"
 
 // transact runs f in a transaction. That COMMIT failed is the caller's to know.
 func transact(ctx context.Context, db *pgxpool.Pool, f func(pgx.Tx) error) error {
-	return pgx.BeginFunc(ctx, db, f)
+	return begin(ctx, db, f)
 }

@@ -27,7 +27,7 @@ func init() {
 // transact without the defence "commit" takes a COMMIT for done whatever comes of it.
 func transact(ctx context.Context, db *pgxpool.Pool, f func(pgx.Tx) error) error {
 	asked := false
-	err := pgx.BeginFunc(ctx, db, func(tx pgx.Tx) error {
+	err := begin(ctx, db, func(tx pgx.Tx) error {
 		err := f(tx)
 		asked = err == nil
 		return err
