@@ -9,6 +9,7 @@ import (
 	"github.com/segmentio/kafka-go"
 
 	"xunguan/pkg/dial"
+	"xunguan/pkg/metric"
 )
 
 const (
@@ -29,6 +30,7 @@ type Subscription struct {
 
 	mu     sync.Mutex
 	reader *kafka.Reader
+	behind map[string]int64 // events of each topic, at the last look
 }
 
 // NewReader returns the Subscription for the Consumer named group. It starts at
@@ -50,6 +52,7 @@ func NewReader(brokers []string, group string, topics ...string) *Subscription {
 		end:    end, done: make(chan struct{}),
 	}
 	s.reader = kafka.NewReader(s.config)
+	metric.ConsumerLag.Observe(s.report)
 	go s.watch(ctx)
 	return s
 }
@@ -169,14 +172,29 @@ func (s *Subscription) lagging(ctx context.Context) (map[partition]int64, error)
 			at[partition{topic, p.Partition}] = p.CommittedOffset
 		}
 	}
-	lagging := map[partition]int64{}
+	lagging, behind := map[partition]int64{}, map[string]int64{}
 	for topic, ps := range log.Topics {
 		for _, p := range ps {
 			key := partition{topic, p.Partition}
-			if offset := max(at[key], p.FirstOffset); offset < p.LastOffset {
+			offset := max(at[key], p.FirstOffset)
+			behind[topic] += p.LastOffset - offset
+			if offset < p.LastOffset {
 				lagging[key] = offset
 			}
 		}
 	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.behind = behind
 	return lagging, nil
+}
+
+// report says how far the group is behind in each topic.
+func (s *Subscription) report(_ context.Context, report metric.Report) error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for topic, n := range s.behind {
+		report(n, metric.Label("topic", topic))
+	}
+	return nil
 }
