@@ -10,6 +10,8 @@ const (
 	acks  = kafka.RequireAll // a write is done when every replica in sync has it
 	async = false            // a write that failed is told
 
-	unpublishedSQL = `SELECT id, event, topic, key, type, data, trace FROM outbox WHERE NOT pub ORDER BY id LIMIT $1`
+	inOrder = true // what is older than its key's last is dropped, what is early is parked
+
+	unpublishedSQL = `SELECT id, event, topic, key, version, type, data, trace FROM outbox WHERE NOT pub ORDER BY id LIMIT $1`
 	noteSQL        = `INSERT INTO inbox (consumer, event) SELECT $1, unnest($2::text[]) ON CONFLICT DO NOTHING RETURNING event`
 )

@@ -2,13 +2,17 @@ package event
 
 import (
 	"context"
+	"errors"
+	"fmt"
+	"regexp"
 
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
 )
 
 // Mux sends each event to the handler of its type. A type without a handler does
-// not concern this service and is passed over.
+// not concern this service and is passed over, unless it is another version of one
+// that does: that waits, parked, for a release of the service that knows it.
 type Mux map[string]Handle
 
 // On makes f the handler of events of type E.
@@ -31,5 +35,18 @@ func (m Mux) Handle(ctx context.Context, tx pgx.Tx, msg Message) error {
 	if h, ok := m[msg.Type]; ok {
 		return h(ctx, tx, msg)
 	}
+	if msg.Type == "" {
+		return errors.New("an event without a type")
+	}
+	for known := range m {
+		if unversioned(known) == unversioned(msg.Type) {
+			return fmt.Errorf("%s 的版本未知：本服务处理 %s", msg.Type, known)
+		}
+	}
 	return nil
 }
+
+// A package's version, as in escrow.v1.ContractSigned.
+var packageVersion = regexp.MustCompile(`\.v[0-9]+(alpha|beta)?[0-9]*\.`)
+
+func unversioned(name string) string { return packageVersion.ReplaceAllString(name, ".") }

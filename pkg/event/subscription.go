@@ -111,7 +111,7 @@ func (s *Subscription) watch(ctx context.Context) {
 	defer close(s.done)
 	stalls := map[partition]stall{}
 	for ctx.Err() == nil {
-		wait(ctx, watching)
+		pause(ctx, watching)
 		lagging, err := s.lagging(ctx)
 		if err != nil {
 			continue // the broker is away: there is nothing to judge by

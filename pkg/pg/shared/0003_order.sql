@@ -21,11 +21,9 @@ CREATE TABLE progress (
 
 ALTER TABLE parked
     ADD COLUMN version   bigint NOT NULL DEFAULT 0,
-    ADD COLUMN kind      text   NOT NULL DEFAULT 'BEHIND' CHECK (kind IN ('POISON', 'GAP', 'BEHIND')),
     ADD COLUMN stack     text   NOT NULL DEFAULT '',
     ADD COLUMN partition int    NOT NULL DEFAULT -1,
     ADD COLUMN position  bigint NOT NULL DEFAULT -1; -- its offset
-UPDATE parked SET kind = 'POISON' WHERE error <> '';
 INSERT INTO progress (consumer, topic, key, last, parked) SELECT consumer, topic, key, 0, count(*) FROM parked GROUP BY 1, 2, 3;
 DROP INDEX parked_key;
 CREATE INDEX parked_key ON parked (consumer, topic, key, version, id);
