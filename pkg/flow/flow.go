@@ -40,15 +40,18 @@ type Action struct {
 	Reason bool    `json:"reason" description:"a reason must be given"`
 	Basis  string  `json:"basis,omitempty"`
 	Fields []Field `json:"fields,omitempty"`
+	Shown  bool    `json:"shown,omitempty" description:"its answer is for the caller to read, this once"`
 }
 
 // Field is what an action asks for.
 type Field struct {
 	Name     string   `json:"name" description:"of the request's field; sponsor.name is a field within sponsor"`
 	Label    string   `json:"label"`
-	Type     string   `json:"type" description:"text, number, date, boolean, choice, or list: texts, one a line"`
+	Type     string   `json:"type" description:"text, line: a short text, number, date, boolean, choice, fixed: its value and no other, or list: texts, one a line, or any of choices"`
 	Required bool     `json:"required"`
 	Choices  []string `json:"choices,omitempty"`
+	Names    []string `json:"names,omitempty" description:"what people read for each of choices, where these say too little"`
+	Value    string   `json:"value,omitempty" description:"what is there before anybody types; of a list one a line"`
 }
 
 // Step returns the row for action in state: Conflict if there is none,

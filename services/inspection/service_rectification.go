@@ -31,7 +31,8 @@ type RectificationView struct {
 	Actions    []flow.Action `json:"actions"`
 }
 
-func viewRectification(r *Rectification, c auth.Caller) RectificationView {
+func (s *Service) viewRectification(ctx context.Context, tx pgx.Tx, r *Rectification) (RectificationView, error) {
+	c := auth.From(ctx)
 	r.StateName = rectStateNames[r.State]
 	all := RectificationFlow.Actions(r.State, "/v1/rectifications/"+r.ID, c)
 	all = slices.DeleteFunc(all, func(a flow.Action) bool {
@@ -40,7 +41,7 @@ func viewRectification(r *Rectification, c auth.Caller) RectificationView {
 	for i := range all {
 		all[i].Fields = fields[all[i].Action]
 	}
-	return RectificationView{*r, r.Agency.Name(), all}
+	return RectificationView{*r, r.Agency.Name(), all}, s.offerCrew(ctx, tx, all, r.InstitutionID, func(o Officer) bool { return slices.Contains(r.Agencies, o.Agency) })
 }
 
 // OrderRectification orders an institution to put things right by the day that
@@ -65,7 +66,10 @@ func (s *Service) OrderRectification(ctx context.Context, req OrderRectification
 		if err := s.tellRectification(ctx, tx, t, r, "rectification", "责令整改", r.Ground); err != nil {
 			return RectificationView{}, err
 		}
-		return viewRectification(r, c), event.Append(ctx, tx, Topic, t.ID, &inspectionv1.RectificationOrdered{Task: taskPB(t), Rectification: rectificationPB(r)})
+		if err := event.Append(ctx, tx, Topic, t.ID, &inspectionv1.RectificationOrdered{Task: taskPB(t), Rectification: rectificationPB(r)}); err != nil {
+			return RectificationView{}, err
+		}
+		return s.viewRectification(ctx, tx, r)
 	})
 }
 
@@ -136,7 +140,10 @@ func (s *Service) SubmitRectification(ctx context.Context, req SubmitRectificati
 			}
 			return event.Append(ctx, tx, Topic, t.ID, &inspectionv1.RectificationSubmitted{Task: taskPB(t), Rectification: rectificationPB(r)})
 		})
-		return viewRectification(r, c), err
+		if err != nil {
+			return RectificationView{}, err
+		}
+		return s.viewRectification(ctx, tx, r)
 	})
 }
 
@@ -189,7 +196,10 @@ func (s *Service) VerifyRectification(ctx context.Context, req VerifyRectificati
 		if err := s.tellRectification(ctx, tx, t, r, "verify", step.Label, ground); err != nil {
 			return RectificationView{}, err
 		}
-		return viewRectification(r, c), event.Append(ctx, tx, Topic, t.ID, &inspectionv1.RectificationVerified{Task: taskPB(t), Rectification: rectificationPB(r)})
+		if err := event.Append(ctx, tx, Topic, t.ID, &inspectionv1.RectificationVerified{Task: taskPB(t), Rectification: rectificationPB(r)}); err != nil {
+			return RectificationView{}, err
+		}
+		return s.viewRectification(ctx, tx, r)
 	})
 }
 
@@ -248,12 +258,11 @@ type GetRectification struct {
 // GetRectification shows an order to the offices of its task and to the institution.
 func (s *Service) GetRectification(ctx context.Context, req GetRectification) (RectificationView, error) {
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (RectificationView, error) {
-		c := auth.From(ctx)
-		r, err := findRectification(ctx, tx, c, req.ID)
+		r, err := findRectification(ctx, tx, auth.From(ctx), req.ID)
 		if err != nil {
 			return RectificationView{}, err
 		}
-		return viewRectification(r, c), nil
+		return s.viewRectification(ctx, tx, r)
 	})
 }
 

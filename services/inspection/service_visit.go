@@ -187,23 +187,7 @@ func (s *Service) viewVisit(ctx context.Context, tx pgx.Tx, v *Visit) (view Visi
 	view.Visit = *v
 	view.hide()
 	view.Actions = visitActions(v, view.Parts, c)
-	offer(view.Actions, view.Items)
-	return view, nil
-}
-
-// offer makes the item of a finding a choice of the agency's bill.
-func offer(actions []flow.Action, items []CheckItem) {
-	for i, a := range actions {
-		if a.Action != "findings" {
-			continue
-		}
-		actions[i].Fields = slices.Clone(a.Fields)
-		f := &actions[i].Fields[0]
-		f.Type = "choice"
-		for _, item := range items {
-			f.Choices = append(f.Choices, item.Code)
-		}
-	}
+	return view, s.offerVisit(ctx, tx, &view)
 }
 
 // assigned is the officers that were drawn for v's target.

@@ -96,6 +96,13 @@ func findInstitution(ctx context.Context, tx pgx.Tx, id string) (Institution, er
 	return pg.One[Institution](ctx, tx, "机构", `SELECT `+institutionColumns+` FROM institutions WHERE id = $1`, id)
 }
 
+// listInstitutions is those of the caller's place that have a licence in force.
+func listInstitutions(ctx context.Context, tx pgx.Tx, c auth.Caller) ([]Institution, error) {
+	prefix, _ := reach(c)
+	return list[Institution](ctx, tx, `SELECT `+institutionColumns+` FROM institutions
+		WHERE starts_with(jurisdiction, $1) AND status = 'ACTIVE' ORDER BY name LIMIT $2`, prefix, page)
+}
+
 func saveInstitution(ctx context.Context, tx pgx.Tx, i Institution) error {
 	return exec(ctx, tx, `INSERT INTO institutions (`+institutionColumns+`) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)
 		ON CONFLICT (id) DO UPDATE SET name = EXCLUDED.name, jurisdiction = EXCLUDED.jurisdiction, address = EXCLUDED.address,
@@ -134,6 +141,16 @@ const tipColumns = `id, number, jurisdiction, state, category, summary, subject_
 func findTip(ctx context.Context, tx pgx.Tx, c auth.Caller, id string) (Tip, error) {
 	prefix, agency := reach(c)
 	return pg.One[Tip](ctx, tx, "举报", `SELECT `+tipColumns+` FROM tips WHERE id = $1 AND starts_with(jurisdiction, $2) AND owner = $3`, id, prefix, agency)
+}
+
+// listUnplanned is the tips that the caller's office is at work on and that no
+// task rests on yet.
+func listUnplanned(ctx context.Context, tx pgx.Tx, c auth.Caller) ([]Tip, error) {
+	prefix, agency := reach(c)
+	return list[Tip](ctx, tx, `SELECT `+tipColumns+` FROM tips t
+		WHERE starts_with(jurisdiction, $1) AND owner = $2 AND merged_into = '' AND state NOT IN ('ANSWERED', 'CLOSED')
+			AND NOT EXISTS (SELECT FROM tasks WHERE t.id = ANY (tasks.tips) AND tasks.state <> 'CANCELLED')
+		ORDER BY received_on DESC, id DESC LIMIT $3`, prefix, agency, page)
 }
 
 func saveTip(ctx context.Context, tx pgx.Tx, t Tip) error {

@@ -37,6 +37,7 @@ var Grants = auth.Roles(map[string][]auth.Permission{
 func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/tasks", "PlanTask", WorkTasks, s.PlanTask)
 	kit.Route(api, "GET /v1/tasks", "ListTasks", ReadTasks, s.ListTasks)
+	kit.Route(api, "GET /v1/plans", "ListPlans", WorkTasks, s.ListPlans)
 	kit.Route(api, "GET /v1/tasks/{id}", "GetTask", ReadTasks, s.GetTask)
 	kit.Route(api, "POST /v1/tasks/{id}/cancel", "CancelTask", WorkTasks, s.CancelTask)
 	kit.Route(api, "POST /v1/tasks/{id}/draw", "DrawTask", WorkTasks, s.DrawTask)

@@ -113,6 +113,7 @@ func TestMatrix(t *testing.T) {
 		//                                                                          nobody exa mar fir cul city nei far int pri oth par non
 		{"POST /v1/tasks", "/v1/tasks", `{}`, "ubbbbfbffffff"},
 		{"GET /v1/tasks", "/v1/tasks", "", "uoooeoeefffff"},
+		{"GET /v1/plans", "/v1/plans", "", "uoooofoffffff"},
 		{"GET /v1/tasks/{id}", "/v1/tasks/" + w.task, "", "uooononnfffff"},
 		{"POST /v1/tasks/{id}/cancel", "/v1/tasks/" + w.task + "/cancel", `{"reason":"不查了"}`, "uoffnfnffffff"},
 		{"POST /v1/tasks/{id}/draw", "/v1/tasks/" + w.random + "/draw", `{}`, "uofnnfnffffff"},

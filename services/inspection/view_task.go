@@ -24,7 +24,7 @@ func (s *Service) viewTask(ctx context.Context, tx pgx.Tx, t *Task) (TaskView, e
 		}
 	}
 	v.Actions = taskActions(t, c)
-	return v, nil
+	return v, s.offerTask(ctx, tx, &v)
 }
 
 func (s *Service) fillAim(ctx context.Context, tx pgx.Tx, v *TaskView) (err error) {
@@ -102,26 +102,4 @@ func taskActions(t *Task, c auth.Caller) []flow.Action {
 		all[i].Fields = fields[all[i].Action]
 	}
 	return all
-}
-
-// fields is what each action asks for, for the forms.
-var fields = map[string][]flow.Field{
-	"redraw":                {{Name: "reason", Label: "重抽理由", Type: "text", Required: true}},
-	"cancel":                {{Name: "reason", Label: "取消理由", Type: "text", Required: true}},
-	"visits":                {{Name: "institution_id", Label: "机构（双随机任务必填）", Type: "text"}},
-	"publish":               {{Name: "statement", Label: "公示说明", Type: "text"}},
-	"blacklist":             {{Name: "facts", Label: "事实", Type: "text", Required: true}, {Name: "reason", Label: "理由", Type: "text", Required: true}},
-	"close_place":           {{Name: "demand", Label: "责令内容", Type: "text", Required: true}, {Name: "officers", Label: "执法人员", Type: "list", Required: true}},
-	"recheck":               {{Name: "closed", Label: "是否已停办", Type: "boolean", Required: true}, {Name: "officers", Label: "执法人员", Type: "list", Required: true}, {Name: "note", Label: "情况", Type: "text"}},
-	"findings":              {{Name: "item", Label: "抽查事项", Type: "text", Required: true}, {Name: "problem", Label: "发现问题", Type: "boolean", Required: true}, {Name: "detail", Label: "情况", Type: "text", Required: true}},
-	"sign":                  {{Name: "officers", Label: "到场执法人员", Type: "list", Required: true}, {Name: "note", Label: "说明", Type: "text"}},
-	"institution_signature": {{Name: "statement", Label: "被检查方意见", Type: "text"}},
-	"refusal":               {{Name: "reason", Label: "拒签原因", Type: "text", Required: true}, {Name: "witness", Label: "见证人", Type: "text", Required: true}},
-	"rectification":         {{Name: "demand", Label: "整改要求", Type: "text", Required: true}, {Name: "items", Label: "事项", Type: "list"}},
-	"submit":                {{Name: "text", Label: "整改情况", Type: "text", Required: true}},
-	"verify": {
-		{Name: "passed", Label: "是否通过", Type: "boolean", Required: true},
-		{Name: "officers", Label: "复查人员", Type: "list", Required: true},
-		{Name: "verdict", Label: "复查意见", Type: "text", Required: true},
-	},
 }

@@ -241,7 +241,7 @@ func (s *Service) AcceptTip(ctx context.Context, req AcceptTip) (Done, error) {
 type MergeTip struct {
 	once.Key
 	ID   string `path:"id" minLength:"1" maxLength:"36"`
-	Into string `json:"into" minLength:"1" maxLength:"36" description:"id of the one whose case goes on"`
+	Into string `json:"into" minLength:"1" maxLength:"36" description:"id or number of the one whose case goes on"`
 }
 
 // MergeTip lets one case go on. Each reporter's receipt stays good and gets the
@@ -268,6 +268,10 @@ func (s *Service) MergeTip(ctx context.Context, req MergeTip) (Done, error) {
 // goingOn locks both of req's, in the order of their ids, and is the one to merge
 // into.
 func (s *Service) goingOn(ctx context.Context, tx pgx.Tx, req MergeTip) (*Tip, error) {
+	var err error
+	if req.Into, err = findID(ctx, tx, req.Into); err != nil {
+		return nil, err
+	}
 	if req.ID == req.Into {
 		return nil, fault.Fields(fault.Field{Pointer: "/into", Detail: "不能并入自己"})
 	}

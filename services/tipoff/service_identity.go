@@ -92,7 +92,21 @@ func (s *Service) ApproveIdentity(ctx context.Context, req ApproveIdentity) (Ask
 	})
 }
 
-// ReadIdentity looks at a request.
+// FindIdentityRequest asks how a request stands.
+type FindIdentityRequest struct {
+	ID string `path:"id" minLength:"1" maxLength:"36"`
+}
+
+// FindIdentityRequest is a request without the identity.
+func (s *Service) FindIdentityRequest(ctx context.Context, req FindIdentityRequest) (Asked, error) {
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Asked, error) {
+		r, err := lockRequest(ctx, tx, req.ID)
+		return s.asked(r), err
+	})
+}
+
+// ReadIdentity opens what was approved. It has no Idempotency-Key: with one, the
+// answer would be kept to be given again.
 type ReadIdentity struct {
 	ID string `path:"id" minLength:"1" maxLength:"36"`
 }

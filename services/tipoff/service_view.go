@@ -3,7 +3,6 @@ package tipoff
 import (
 	"context"
 	"fmt"
-	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -97,14 +96,6 @@ func (s *Service) file(ctx context.Context, tx pgx.Tx, t *Tip) (f Case, err erro
 	if f.Timeline, err = listTimeline(ctx, tx, t.ID); err != nil {
 		return f, err
 	}
-	f.Actions = []flow.Action{}
-	for _, a := range Tips.Actions(string(t.State), "/v1/tips/"+t.ID, c) {
-		if has(c, intakeRole) || has(c, cityRole) || t.Owner == c.Agency {
-			a.Fields = actionFields[a.Action]
-			a.Reason = a.Reason && !slices.ContainsFunc(a.Fields, func(f flow.Field) bool { return f.Name == "reason" })
-			f.Actions = append(f.Actions, a)
-		}
-	}
 	if has(c, intakeRole) || c.Agency == t.Owner && !has(c, cityRole) {
 		f.Text = t.Text
 		if f.Questions, err = listQuestions(ctx, tx, t.ID); err != nil {
@@ -116,11 +107,10 @@ func (s *Service) file(ctx context.Context, tx pgx.Tx, t *Tip) (f Case, err erro
 			return f, err
 		}
 		f.Requests, err = s.requests(ctx, tx, t, c)
-		if err == nil && t.HasIdentity {
-			f.Actions = append(f.Actions, flow.Action{Action: "identity_request", Label: "申请查看举报人身份", Method: "POST", Href: "/v1/tips/" + t.ID + "/identity-requests", Reason: true})
-		}
+		f.Actions = actions(t, f.Intake, c)
 		return f, err
 	}
+	f.Actions = actions(t, nil, c)
 	f.Timeline = withoutIdentity(f.Timeline)
 	return f, nil
 }
@@ -145,8 +135,11 @@ func (s *Service) requests(ctx context.Context, tx pgx.Tx, t *Tip, c auth.Caller
 	var all []Asked
 	for _, r := range found {
 		a := s.asked(r)
-		if a.State == "PENDING" && r.RequestedBy != c.Subject {
-			a.Actions = []flow.Action{{Action: "identity_approve", Label: "同意查看", Method: "POST", Href: "/v1/identity-requests/" + r.ID + "/approve"}}
+		switch base := "/v1/identity-requests/" + r.ID; {
+		case a.State == "PENDING" && r.RequestedBy != c.Subject:
+			a.Actions = []flow.Action{{Action: "identity_approve", Label: "同意查看", Method: "POST", Href: base + "/approve"}}
+		case r.readable(c.Subject, s.Now()):
+			a.Actions = []flow.Action{{Action: "identity_read", Label: "查看身份（只显示这一次，举报人会看到）", Method: "POST", Href: base + "/read", Shown: true}}
 		}
 		all = append(all, a)
 	}
@@ -407,49 +400,3 @@ func (s *Service) Republish(ctx context.Context, req Republish) (Republished, er
 
 // republishSize is how many are published in one transaction.
 const republishSize = 1000
-
-// actionFields is what the form of each action asks for.
-var actionFields = map[string][]flow.Field{
-	"tie": {
-		{Name: "subject_kind", Label: "对象类型", Type: "choice", Required: true, Choices: []string{"INSTITUTION", "PLACE", "PERSON"}},
-		{Name: "institution", Label: "机构（在册）编号", Type: "text"},
-		{Name: "institution_name", Label: "机构名称", Type: "text"},
-		{Name: "place_address", Label: "地址", Type: "text"},
-		{Name: "place_signboard", Label: "招牌", Type: "text"},
-		{Name: "category", Label: "类别", Type: "choice", Required: true, Choices: categoryNames()},
-		{Name: "nature", Label: "性质", Type: "choice", Choices: []string{"REPORT", "COMPLAINT", "BOTH", "PETITION"}},
-		{Name: "summary", Label: "事实摘要（不得出现举报人信息）", Type: "text", Required: true},
-	},
-	"reject":   {{Name: "reason", Label: "理由与去处", Type: "text", Required: true}},
-	"reopen":   {{Name: "reason", Label: "理由", Type: "text", Required: true}},
-	"dispatch": {{Name: "owner", Label: "承办单位", Type: "choice", Required: true, Choices: agencyNames()}},
-	"assign": {
-		{Name: "owner", Label: "承办单位", Type: "choice", Required: true, Choices: agencyNames()},
-		{Name: "reason", Label: "裁定理由", Type: "text", Required: true},
-	},
-	"return": {
-		{Name: "reason", Label: "退单理由", Type: "choice", Required: true, Choices: returnReasons},
-		{Name: "suggested", Label: "建议承办单位", Type: "choice", Required: true, Choices: agencyNames()},
-		{Name: "note", Label: "说明", Type: "text"},
-	},
-	"ask":    {{Name: "text", Label: "需要补充的内容", Type: "text", Required: true}},
-	"resume": {{Name: "reason", Label: "理由", Type: "text", Required: true}},
-	"extend": {{Name: "reason", Label: "延期理由", Type: "text", Required: true}},
-	"answer": {{Name: "text", Label: "答复", Type: "text", Required: true}},
-	"merge":  {{Name: "into", Label: "并入的举报（编号 id）", Type: "text", Required: true}},
-	"close":  {{Name: "note", Label: "说明", Type: "text"}},
-}
-
-func agencyNames() (names []string) {
-	for _, a := range Agency("").Enum() {
-		names = append(names, string(a.(Agency)))
-	}
-	return names
-}
-
-func categoryNames() (names []string) {
-	for _, c := range categories {
-		names = append(names, string(c))
-	}
-	return names
-}

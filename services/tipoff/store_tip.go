@@ -52,6 +52,12 @@ func findTip(ctx context.Context, tx pgx.Tx, id string) (*Tip, error) {
 	return &t, err
 }
 
+// findID is the id of the tip that has text as its id or number.
+func findID(ctx context.Context, tx pgx.Tx, text string) (string, error) {
+	t, err := pg.One[struct{ ID string }](ctx, tx, "要并入的举报", `SELECT id FROM tips WHERE id = $1 OR number = $1`, text)
+	return t.ID, err
+}
+
 func lockTip(ctx context.Context, tx pgx.Tx, id string) (*Tip, error) {
 	t, err := pg.One[Tip](ctx, tx, "该举报", `SELECT `+tipColumns+` FROM tips WHERE id = $1 FOR UPDATE`, id)
 	return &t, err

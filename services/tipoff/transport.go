@@ -60,7 +60,8 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/tips/{id}/close", "CloseTip", CloseTips, s.CloseTip)
 
 	kit.Route(api, "POST /v1/tips/{id}/identity-requests", "RequestIdentity", OpenIdentities, s.RequestIdentity)
-	kit.Route(api, "GET /v1/identity-requests/{id}", "ReadIdentity", OpenIdentities, s.ReadIdentity)
+	kit.Route(api, "GET /v1/identity-requests/{id}", "FindIdentityRequest", OpenIdentities, s.FindIdentityRequest)
+	kit.Route(api, "POST /v1/identity-requests/{id}/read", "ReadIdentity", OpenIdentities, s.ReadIdentity)
 	kit.Route(api, "POST /v1/identity-requests/{id}/approve", "ApproveIdentity", OpenIdentities, s.ApproveIdentity)
 
 	kit.Upload(api, "POST /v1/imports", "ImportTips", ImportFiles, maxImport, s.ImportTips)

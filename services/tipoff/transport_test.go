@@ -82,9 +82,10 @@ var matrix = map[string]call{
 	"AnswerTip":   {"POST /v1/tips/{id}/answer", `{"text":"已核查处理"}`, owners, inScope},
 	"CloseTip":    {"POST /v1/tips/{id}/close", `{}`, append(slices.Clone(owners), intakes...), inScope},
 
-	"RequestIdentity": {"POST /v1/tips/{id}/identity-requests", `{"reason":"需核实凭证"}`, intakes, inScope},
-	"ReadIdentity":    {"GET /v1/identity-requests/{asked}", "", intakes, []string{"intake", "intake2"}},
-	"ApproveIdentity": {"POST /v1/identity-requests/{asked}/approve", `{}`, intakes, []string{"intake", "intake2"}},
+	"RequestIdentity":     {"POST /v1/tips/{id}/identity-requests", `{"reason":"需核实凭证"}`, intakes, inScope},
+	"FindIdentityRequest": {"GET /v1/identity-requests/{asked}", "", intakes, []string{"intake", "intake2"}},
+	"ReadIdentity":        {"POST /v1/identity-requests/{asked}/read", `{}`, intakes, []string{"intake", "intake2"}},
+	"ApproveIdentity":     {"POST /v1/identity-requests/{asked}/approve", `{}`, intakes, []string{"intake", "intake2"}},
 
 	"ImportTips": {"POST /v1/imports", "file", intakes, nil},
 	"Republish":  {"POST /v1/republish", `{}`, []string{"city"}, nil},
