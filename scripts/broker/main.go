@@ -6,7 +6,6 @@ package main
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -16,14 +15,14 @@ import (
 
 	"github.com/alecthomas/kong"
 	"github.com/twmb/franz-go/pkg/kfake"
+
+	"xunguan/pkg/event"
 )
 
 // Config is the broker's settings: flags, or variables like BROKER_DATA.
 type Config struct {
-	Port       int      `default:"9092" help:"Port on 127.0.0.1; 0 is any."`
-	Data       string   `required:"" help:"Folder of what it keeps."`
-	Topics     []string `required:"" help:"Topics to have, separated by commas."`
-	Partitions int32    `default:"6" help:"Partitions of a topic that is made."`
+	Port int    `default:"9092" help:"Port on 127.0.0.1; 0 is any."`
+	Data string `required:"" help:"Folder of what it keeps."`
 }
 
 func main() {
@@ -38,43 +37,32 @@ func main() {
 	}
 }
 
-// run serves until ctx ends, and then closes what is open.
+// run serves until ctx ends, and then closes what is open. It makes the suite's
+// topics, as event declares them.
 func run(ctx context.Context, c Config, log *slog.Logger) error {
 	cluster, err := open(c, log)
 	if err != nil {
 		return err
 	}
+	defer cluster.Close()
 	log.Info("listening", "addr", strings.Join(cluster.ListenAddrs(), ","), "data", c.Data)
+	if err := (event.Cluster{Brokers: cluster.ListenAddrs(), Copies: 1}).Apply(ctx); err != nil && ctx.Err() == nil {
+		return err
+	}
 	<-ctx.Done()
-	cluster.Close()
 	return nil
 }
 
-// open starts a broker on what c.Data holds, and makes the topics that it lacks.
-// Its address is what it tells clients to come back to, so a fixed port is what
-// lets them survive its restart.
+// open starts a broker on what c.Data holds. Its address is what it tells clients
+// to come back to, so a fixed port is what lets them survive its restart.
 func open(c Config, log *slog.Logger) (*kfake.Cluster, error) {
 	opts := []kfake.Opt{
-		kfake.ClusterID("xunguan"), kfake.DataDir(c.Data), kfake.SyncWrites(), kfake.WithLogger(logger{log}),
-		kfake.SeedTopics(c.Partitions, c.Topics...), kfake.NumBrokers(1),
+		kfake.ClusterID("xunguan"), kfake.DataDir(c.Data), kfake.SyncWrites(), kfake.WithLogger(logger{log}), kfake.NumBrokers(1),
 	}
 	if c.Port != 0 {
 		opts = append(opts, kfake.Ports(c.Port))
 	}
-	cluster, err := kfake.NewCluster(opts...)
-	if err != nil {
-		return nil, err
-	}
-	for _, topic := range c.Topics { // an old folder is not seeded again
-		if cluster.TopicInfo(topic) == nil {
-			err = errors.Join(err, cluster.CreateTopic(topic, c.Partitions, nil))
-		}
-	}
-	if err != nil {
-		cluster.Close()
-		return nil, err
-	}
-	return cluster, nil
+	return kfake.NewCluster(opts...)
 }
 
 // logger passes on what kfake warns of.

@@ -49,22 +49,22 @@ func newBroker(t *testing.T) *broker {
 	port := strconv.Itoa(lis.Addr().(*net.TCPAddr).Port)
 	_ = lis.Close()
 	b := &broker{port: port, data: t.TempDir()}
-	b.start(t, topic)
+	b.start(t)
 	t.Cleanup(func() { _ = b.end(syscall.SIGKILL) })
 	return b
 }
 
-// start returns when the broker answers.
-func (b *broker) start(t *testing.T, topics string) {
+// start returns when the broker answers, and has the topics.
+func (b *broker) start(t *testing.T) {
 	t.Helper()
 	b.cmd = exec.CommandContext(context.Background(), os.Args[0]) //nolint:gosec // it outlives the test's context
-	b.cmd.Env = append(os.Environ(), "BROKER_PORT="+b.port, "BROKER_DATA="+b.data, "BROKER_TOPICS="+topics)
+	b.cmd.Env = append(os.Environ(), "BROKER_PORT="+b.port, "BROKER_DATA="+b.data)
 	b.cmd.Stderr = os.Stderr
 	if err := b.cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
-	up := event.Reachable([]string{b.addr()})
-	for deadline := time.Now().Add(20 * time.Second); up(t.Context()) != nil; time.Sleep(10 * time.Millisecond) {
+	cluster := event.Cluster{Brokers: []string{b.addr()}, Copies: 1}
+	for deadline := time.Now().Add(20 * time.Second); cluster.Check(t.Context()) != nil; time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			t.Fatal("the broker does not answer")
 		}
@@ -173,14 +173,13 @@ func TestKilled(t *testing.T) {
 	s.append(t, 40, 80) // under way as the broker dies
 	_ = b.end(syscall.SIGKILL)
 	s.append(t, 80, 120) // while it is away
-	b.start(t, topic)
+	b.start(t)
 	began := time.Now()
 	wantInOrder(t, s.handled(t, 120), 120)
 	t.Logf("all applied %s after the restart", time.Since(began))
 }
 
-// Events and consumers' offsets outlast the process, ended in order or not; a
-// topic that is new to an old folder is made.
+// Events and consumers' offsets outlast the process, ended in order or not.
 func TestKeeps(t *testing.T) {
 	t.Parallel()
 	for name, sig := range map[string]syscall.Signal{"stopped": syscall.SIGTERM, "killed": syscall.SIGKILL} {
@@ -194,7 +193,7 @@ func TestKeeps(t *testing.T) {
 			if err := b.end(sig); sig == syscall.SIGTERM && err != nil {
 				t.Errorf("a stop in order: %v", err)
 			}
-			b.start(t, topic+",tipoff.events")
+			b.start(t)
 
 			// A consumer without an inbox knows only what the broker remembers.
 			blank := newService(t)

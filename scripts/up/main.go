@@ -29,6 +29,11 @@ type CLI struct {
 	PortOffset int    `env:"XUNGUAN_PORT_OFFSET" help:"Added to every port."`
 	Database   string `name:"database-url" env:"DATABASE_URL" help:"Administrator's URL of a PostgreSQL to use instead of one of our own."`
 
+	Kafka  []string          `name:"kafka-brokers" env:"XUNGUAN_KAFKA_BROKERS" help:"Apache Kafka to use instead of the embedded broker, host:port, separated by commas."`
+	Copies int               `name:"kafka-copies" env:"XUNGUAN_KAFKA_COPIES" default:"1" help:"How many copies of each event that Kafka keeps: 1 or 3."`
+	Consul string            `env:"XUNGUAN_CONSUL" help:"Consul agent by which services find each other, host:port; without it they have fixed addresses."`
+	Tokens map[string]string `name:"consul-tokens" env:"XUNGUAN_CONSUL_TOKENS" help:"File with each service's Consul token: service=file, separated by semicolons."`
+
 	Up     UpCmd     `cmd:"" default:"1" help:"Build and run the suite until Ctrl-C."`
 	Reset  ResetCmd  `cmd:"" help:"Remove its data. Refuses while it runs."`
 	TestDB TestDBCmd `cmd:"" name:"test-db" help:"Run a command with TEST_DATABASE_URL of a throw-away PostgreSQL."`

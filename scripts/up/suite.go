@@ -5,8 +5,10 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 
+	"xunguan/pkg/event"
 	"xunguan/scripts/stack"
 )
 
@@ -64,15 +66,6 @@ func external(names []string) []string {
 	return list
 }
 
-// topics are the events of all services, present or not.
-func topics() string {
-	var names []string
-	for _, name := range databases() {
-		names = append(names, name+".events")
-	}
-	return strings.Join(names, ",")
-}
-
 // suite is one run: its data, ports and secrets, and which programs the tree has.
 type suite struct {
 	data      stack.Dir
@@ -81,6 +74,10 @@ type suite struct {
 	secrets   stack.Secrets
 	kid, key  string            // the portal's public key, and its id
 	databases map[string]string // URL by name
+	kafka     event.Cluster
+	embedded  bool // kafka is our own broker
+	consul    string
+	tokens    map[string]string // files by service, for consul
 }
 
 func (s *suite) port(n int, what string) stack.Port {
@@ -108,7 +105,10 @@ func (s *suite) present() []service {
 
 // programs are the packages to build.
 func (s *suite) programs() []string {
-	list := []string{"./scripts/broker"}
+	var list []string
+	if s.embedded {
+		list = append(list, "./scripts/broker")
+	}
 	for _, v := range s.present() {
 		list = append(list, "./services/"+v.name+"/cmd/"+v.name)
 	}
@@ -122,7 +122,10 @@ func (s *suite) programs() []string {
 
 // ports are those that the suite is about to listen on.
 func (s *suite) ports(ownServer bool) []stack.Port {
-	list := []stack.Port{s.port(brokerPort, "消息代理")}
+	var list []stack.Port
+	if s.embedded {
+		list = append(list, s.port(brokerPort, "消息代理"))
+	}
 	if ownServer {
 		list = append(list, s.port(postgresPort, "PostgreSQL"))
 	}
@@ -150,7 +153,7 @@ func (s *suite) peers() string {
 func (s *suite) broker() stack.Process {
 	return stack.Process{
 		Name: "broker", Path: s.data.At("bin", "broker"), Env: s.env(nil),
-		Args: []string{"--port", fmt.Sprint(brokerPort + s.offset), "--data", s.data.At("broker"), "--topics", topics()},
+		Args: []string{"--port", fmt.Sprint(brokerPort + s.offset), "--data", s.data.At("broker")},
 	}
 }
 
@@ -169,13 +172,13 @@ func (s *suite) provider() stack.Process {
 func (s *suite) service(v service) stack.Process {
 	prefix := strings.ToUpper(v.name) + "_"
 	env := map[string]string{
-		prefix + "HTTP_ADDR":     s.port(v.port, "").Addr(),
-		prefix + "DATABASE_URL":  s.databases[v.name],
-		prefix + "KAFKA_BROKERS": s.port(brokerPort, "").Addr(),
-		prefix + "CALLER_KEYS":   s.kid + "=" + s.key,
-		prefix + "PEERS":         s.peers(),
-		prefix + "TRIAL":         "true",
+		prefix + "HTTP_ADDR":    s.port(v.port, "").Addr(),
+		prefix + "DATABASE_URL": s.databases[v.name],
+		prefix + "CALLER_KEYS":  s.kid + "=" + s.key,
+		prefix + "PEERS":        s.peers(),
+		prefix + "TRIAL":        "true",
 	}
+	s.engines(env, prefix, v.name, s.port(v.port, "").Addr())
 	for name, value := range v.own {
 		env[name] = strings.ReplaceAll(value, "{data}", string(s.data))
 	}
@@ -185,20 +188,34 @@ func (s *suite) service(v service) stack.Process {
 }
 
 func (s *suite) portal() stack.Process {
+	env := map[string]string{
+		"PORTAL_PUBLIC_ADDR":             s.port(publicPort, "").Addr(),
+		"PORTAL_STAFF_ADDR":              s.port(staffPort, "").Addr(),
+		"PORTAL_DATABASE_URL":            s.databases["portal"],
+		"PORTAL_SIGNING_KEY_FILE":        s.data.At("keys", "portal.pem"),
+		"PORTAL_PEERS":                   s.peers(),
+		"PORTAL_OIDC_ISSUER":             s.url(providerPort) + "/oidc",
+		"PORTAL_OIDC_CLIENT_ID":          clientID,
+		"PORTAL_OIDC_CLIENT_SECRET_FILE": s.data.At("keys", "oidc.secret"),
+		"PORTAL_TRIAL":                   "true",
+	}
+	s.engines(env, "PORTAL_", "portal", "")
 	return stack.Process{
-		Name: "portal", Path: s.data.At("bin", "portal"), HTTP: s.url(publicPort), Database: s.databases["portal"],
-		Env: s.env(map[string]string{
-			"PORTAL_PUBLIC_ADDR":             s.port(publicPort, "").Addr(),
-			"PORTAL_STAFF_ADDR":              s.port(staffPort, "").Addr(),
-			"PORTAL_DATABASE_URL":            s.databases["portal"],
-			"PORTAL_KAFKA_BROKERS":           s.port(brokerPort, "").Addr(),
-			"PORTAL_SIGNING_KEY_FILE":        s.data.At("keys", "portal.pem"),
-			"PORTAL_PEERS":                   s.peers(),
-			"PORTAL_OIDC_ISSUER":             s.url(providerPort) + "/oidc",
-			"PORTAL_OIDC_CLIENT_ID":          clientID,
-			"PORTAL_OIDC_CLIENT_SECRET_FILE": s.data.At("keys", "oidc.secret"),
-			"PORTAL_TRIAL":                   "true",
-		}),
+		Name: "portal", Path: s.data.At("bin", "portal"), HTTP: s.url(publicPort), Database: s.databases["portal"], Env: s.env(env),
+	}
+}
+
+// engines adds to env where the service finds its broker, and Consul if there is
+// one, where it is announced at addr, if it has one.
+func (s *suite) engines(env map[string]string, prefix, service, addr string) {
+	env[prefix+"KAFKA_BROKERS"] = strings.Join(s.kafka.Brokers, ",")
+	env[prefix+"KAFKA_COPIES"] = strconv.Itoa(s.kafka.Copies)
+	if s.consul == "" {
+		return
+	}
+	env[prefix+"CONSUL"], env[prefix+"CONSUL_TOKEN_FILE"] = s.consul, s.tokens[service]
+	if addr != "" {
+		env[prefix+"ADVERTISE"] = addr
 	}
 }
 

@@ -27,6 +27,9 @@ func (s *suite) table(w io.Writer, took time.Duration) {
 	for _, p := range standIns {
 		row(p[0], p[1], p[2])
 	}
+	if s.embedded {
+		row("Kafka", "内置的消息代理", "同一协议；可换成 Apache Kafka")
+	}
 	row("数据目录", string(s.data), "run.json 列出各进程，log/ 是日志")
 	wide := [2]int{}
 	for _, r := range rows {
@@ -59,7 +62,6 @@ var standIns = [][3]string{
 	{"全国监管平台", "数据上报", "只在本机"},
 	{"短信", "通知与验证码", "不发送"},
 	{"统一身份认证", "OIDC 试用提供方", "可换成任何 OIDC 提供方"},
-	{"Kafka", "内置的消息代理", "同一协议；可换成 Apache Kafka"},
 }
 
 // width is how many columns a terminal gives s: two to each Chinese character.

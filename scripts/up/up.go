@@ -8,10 +8,12 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"strings"
 	"syscall"
 	"time"
 
 	"xunguan/pkg/auth"
+	"xunguan/pkg/event"
 	"xunguan/scripts/stack"
 )
 
@@ -73,7 +75,13 @@ func ended(err error) error {
 // prepare checks what can be checked before anything is started, and makes what
 // is made once.
 func prepare(ctx context.Context, cli *CLI) (s *suite, release func(), err error) {
-	s = &suite{data: stack.Dir(cli.Data), root: ".", offset: cli.PortOffset, databases: make(map[string]string)}
+	s = &suite{
+		data: stack.Dir(cli.Data), root: ".", offset: cli.PortOffset, databases: make(map[string]string),
+		kafka: event.Cluster{Brokers: cli.Kafka, Copies: cli.Copies}, consul: cli.Consul, tokens: cli.Tokens,
+	}
+	if s.embedded = len(cli.Kafka) == 0; s.embedded {
+		s.kafka = event.Cluster{Brokers: []string{s.port(brokerPort, "").Addr()}, Copies: 1}
+	}
 	if s.offset < 0 || postgresPort+s.offset > 65535 {
 		return nil, nil, fmt.Errorf("XUNGUAN_PORT_OFFSET=%d 超出范围：可用 0 到 %d", s.offset, 65535-postgresPort)
 	}
@@ -212,9 +220,12 @@ func (s *suite) server(ctx context.Context, sup *stack.Supervisor) (string, erro
 
 // foundation starts what services connect to at once: the broker and the login provider.
 func (s *suite) foundation(ctx context.Context, sup *stack.Supervisor) error {
-	group, ports := []stack.Process{s.broker()}, []int{brokerPort}
+	var group []stack.Process
+	if s.embedded {
+		group = append(group, s.broker())
+	}
 	if s.has("portal", "provider") {
-		group, ports = append(group, s.provider()), append(ports, providerPort)
+		group = append(group, s.provider())
 	}
 	say("启动消息代理与试用登录")
 	if err := sup.Start(group...); err != nil {
@@ -222,10 +233,29 @@ func (s *suite) foundation(ctx context.Context, sup *stack.Supervisor) error {
 	}
 	ctx, cancel := context.WithTimeout(ctx, answer)
 	defer cancel()
-	for _, p := range ports {
-		if err := s.port(p, "").Listens(ctx); err != nil {
+	if s.has("portal", "provider") {
+		if err := s.port(providerPort, "").Listens(ctx); err != nil {
 			return err
 		}
 	}
-	return nil
+	return s.topics(ctx)
+}
+
+// topics makes the topics that the broker lacks, as soon as it answers: a service
+// refuses a broker that has them not.
+func (s *suite) topics(ctx context.Context) error {
+	for {
+		err := s.kafka.Apply(ctx)
+		if err == nil {
+			return nil
+		}
+		if errors.Is(err, event.ErrTopics) {
+			return fmt.Errorf("消息代理的主题与要求不符，又不能就地改正：%w", err)
+		}
+		select {
+		case <-ctx.Done():
+			return fmt.Errorf("消息代理 %s 没有应答：%w", strings.Join(s.kafka.Brokers, ","), err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
 }

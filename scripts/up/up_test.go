@@ -8,11 +8,13 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
 	"time"
 
+	"xunguan/pkg/event"
 	"xunguan/scripts/stack"
 )
 
@@ -30,9 +32,10 @@ func newSuite(t *testing.T, programs ...string) *suite {
 			t.Fatal(err)
 		}
 	}
-	s := &suite{data: stack.Dir(t.TempDir()), root: root, offset: 1000, databases: map[string]string{ //nolint:gosec // of no server
-		"escrow": "postgres://escrow:secret@db", "portal": "postgres://portal:secret@db",
-	}}
+	s := &suite{data: stack.Dir(t.TempDir()), root: root, offset: 1000, embedded: true,
+		kafka: event.Cluster{Brokers: []string{"127.0.0.1:9120"}, Copies: 1}, databases: map[string]string{ //nolint:gosec // of no server
+			"escrow": "postgres://escrow:secret@db", "portal": "postgres://portal:secret@db",
+		}}
 	if err := s.keys(); err != nil {
 		t.Fatal(err)
 	}
@@ -47,9 +50,6 @@ func TestPresent(t *testing.T) {
 	}
 	if got := s.peers(); got != "rulebook=127.0.0.1:9101;escrow=127.0.0.1:9103" {
 		t.Errorf("peers %s", got)
-	}
-	if got := topics(); got != "rulebook.events,licensing.events,escrow.events,inspection.events,tipoff.events,portal.events" {
-		t.Errorf("topics %s: they are made before who publishes to them exists", got)
 	}
 	var ports []string
 	for _, p := range s.ports(true) {
@@ -67,7 +67,7 @@ func TestEnv(t *testing.T) {
 	s := newSuite(t, "escrow/escrow", "portal/portal", "portal/provider")
 	env := strings.Join(s.service(services[2]).Env, "\n") + "\n"
 	for _, want := range []string{
-		"ESCROW_HTTP_ADDR=127.0.0.1:9103", "ESCROW_DATABASE_URL=postgres://escrow:secret@db", "ESCROW_KAFKA_BROKERS=127.0.0.1:9120",
+		"ESCROW_HTTP_ADDR=127.0.0.1:9103", "ESCROW_DATABASE_URL=postgres://escrow:secret@db", "ESCROW_KAFKA_BROKERS=127.0.0.1:9120", "ESCROW_KAFKA_COPIES=1",
 		"ESCROW_CALLER_KEYS=" + s.kid + "=" + s.key, "ESCROW_PEERS=escrow=127.0.0.1:9103", "ESCROW_TRIAL=true",
 		"OTEL_EXPORTER_OTLP_ENDPOINT=http://127.0.0.1:9081/trial/otlp",
 	} {
@@ -89,9 +89,43 @@ func TestEnv(t *testing.T) {
 			}
 		}
 	}
+	if strings.Contains(env, "ESCROW_CONSUL") {
+		t.Error("escrow looks for a Consul that is not there")
+	}
 	t.Setenv("OTEL_EXPORTER_OTLP_ENDPOINT", "http://collector:4318")
 	if env := strings.Join(s.portal().Env, "\n"); !strings.Contains(env, "OTEL_EXPORTER_OTLP_ENDPOINT=http://collector:4318") || strings.Contains(env, "/trial/otlp") {
 		t.Error("traces do not go where they are sent")
+	}
+}
+
+// With engines of its own choice the suite runs no broker, and each service has
+// the engines' addresses and its own token.
+func TestEngines(t *testing.T) {
+	t.Parallel()
+	s := newSuite(t, "escrow/escrow", "portal/portal")
+	s.embedded, s.kafka = false, event.Cluster{Brokers: []string{"k1:1", "k2:2"}, Copies: 3}
+	s.consul, s.tokens = "127.0.0.1:8500", map[string]string{"escrow": "/t/escrow", "portal": "/t/portal"}
+	for name, tt := range map[string]struct {
+		p    stack.Process
+		want []string
+	}{
+		"escrow": {s.service(services[2]), []string{
+			"ESCROW_KAFKA_BROKERS=k1:1,k2:2", "ESCROW_KAFKA_COPIES=3", "ESCROW_CONSUL=127.0.0.1:8500", "ESCROW_CONSUL_TOKEN_FILE=/t/escrow",
+			"ESCROW_ADVERTISE=127.0.0.1:9103",
+		}},
+		"portal": {s.portal(), []string{"PORTAL_KAFKA_BROKERS=k1:1,k2:2", "PORTAL_KAFKA_COPIES=3", "PORTAL_CONSUL=127.0.0.1:8500", "PORTAL_CONSUL_TOKEN_FILE=/t/portal"}},
+	} {
+		for _, want := range tt.want {
+			if !slices.Contains(tt.p.Env, want) {
+				t.Errorf("%s lacks %s", name, want)
+			}
+		}
+	}
+	if got := strings.Join(s.programs(), " "); strings.Contains(got, "broker") {
+		t.Errorf("builds %s", got)
+	}
+	if slices.ContainsFunc(s.ports(true), func(p stack.Port) bool { return p.For == "消息代理" }) {
+		t.Error("wants a port for a broker")
 	}
 }
 

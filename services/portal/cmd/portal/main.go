@@ -27,6 +27,7 @@ type config struct {
 	StaffURL             string            `name:"staff-url" help:"Where browsers reach staff-addr; http:// and that if empty."`
 	DatabaseURL          string            `name:"database-url" required:"" help:"PostgreSQL URL of portal's own database and role."`
 	KafkaBrokers         []string          `required:"" help:"Kafka brokers, separated by commas."`
+	KafkaCopies          int               `default:"3" help:"Copies that Kafka must keep of each event: 3, or 1 where there is one broker."`
 	SigningKeyFile       string            `required:"" help:"Ed25519 private key that signs caller tokens, PEM (PKCS #8)."`
 	Peers                map[string]string `required:"" help:"The services behind portal: name=host:port, separated by semicolons. With Consul only the names count."`
 	Consul               string            `help:"Consul agent: host:port, or https://host:port."`
@@ -60,6 +61,9 @@ func build(ctx context.Context, a *app.App, c config) error {
 	}
 	a.OnStop("database", func() error { db.Close(); return nil })
 	if err := pg.Migrate(ctx, db, portal.Migrations()); err != nil {
+		return err
+	}
+	if err := a.Topics(ctx, event.Cluster{Brokers: c.KafkaBrokers, Copies: c.KafkaCopies}); err != nil {
 		return err
 	}
 	find := peer.Static(c.Peers)
