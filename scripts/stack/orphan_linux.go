@@ -2,6 +2,6 @@ package stack
 
 import "syscall"
 
-// dieWithParent has the kernel send sig when the thread that started the
+// DieWithParent has the kernel send sig when the thread that started the
 // process ends, however it ends. That thread must therefore live as long as we do.
-func dieWithParent(a *syscall.SysProcAttr, sig syscall.Signal) { a.Pdeathsig = sig }
+func DieWithParent(a *syscall.SysProcAttr, sig syscall.Signal) { a.Pdeathsig = sig }

@@ -4,5 +4,5 @@ package stack
 
 import "syscall"
 
-// dieWithParent is for Linux only: elsewhere a kill -9 of us leaves orphans.
-func dieWithParent(*syscall.SysProcAttr, syscall.Signal) {}
+// DieWithParent is for Linux only: elsewhere a kill -9 of us leaves orphans.
+func DieWithParent(*syscall.SysProcAttr, syscall.Signal) {}

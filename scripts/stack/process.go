@@ -39,6 +39,6 @@ func (p Process) command(log *os.File) *exec.Cmd {
 	if orphan == 0 {
 		orphan = syscall.SIGKILL
 	}
-	dieWithParent(cmd.SysProcAttr, orphan)
+	DieWithParent(cmd.SysProcAttr, orphan)
 	return cmd
 }
