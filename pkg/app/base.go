@@ -31,11 +31,14 @@ type Config struct {
 	HTTPAddr        string            `name:"http-addr" default:"127.0.0.1:8080" help:"HTTP listen address."`
 	DatabaseURL     string            `name:"database-url" required:"" help:"PostgreSQL URL of this service's own database and role."`
 	KafkaBrokers    []string          `required:"" help:"Kafka brokers, separated by commas."`
+	KafkaCopies     int               `default:"3" help:"Copies that Kafka must keep of each event: 3, or 1 where there is one broker."`
 	CallerKeys      map[string]string `required:"" help:"The portal's public keys: kid=base64, separated by semicolons."`
 	Peers           map[string]string `help:"Where other services are, without Consul: name=host:port, separated by semicolons."`
 	Consul          string            `help:"Consul agent: host:port, or https://host:port. Without it peers have static addresses."`
 	ConsulTokenFile string            `help:"File with the service's own Consul token."`
 	Advertise       string            `help:"Where peers and the Consul agent reach http-addr, host:port; with Consul only."`
+	Deadline        time.Duration     `default:"5s" help:"How long a request may take, unless its route or its caller has another limit."`
+	Busy            int               `default:"64" help:"Requests under way, at most; while they are slow it is fewer."`
 	Trial           bool              `help:"Trial mode: demo data, and a clock that the portal may move."`
 }
 
@@ -68,18 +71,23 @@ func (a *App) Open(ctx context.Context, c Config, migrations fs.FS, may auth.Pol
 	if err := pg.Migrate(ctx, db, migrations); err != nil {
 		return nil, err
 	}
-	b := &Base{App: a, Config: c, DB: db, Clock: new(clock.Clock), Peers: peer.Client(peer.Static(c.Peers))}
-	b.API = &kit.API{Title: a.Name, Verifier: &auth.Verifier{Keys: keys, Audience: a.Name}, Policy: may, Log: a.Log}
+	if err := a.Topics(ctx, event.Cluster{Brokers: c.KafkaBrokers, Copies: c.KafkaCopies}); err != nil {
+		return nil, err
+	}
+	b := &Base{App: a, Config: c, DB: db, Clock: new(clock.Clock)}
+	b.API = &kit.API{Title: a.Name, Verifier: &auth.Verifier{Keys: keys, Audience: a.Name}, Policy: may, Log: a.Log, Deadline: c.Deadline, Most: c.Busy}
 	b.clockwork = &due.Clockwork{DB: db, Now: b.Clock.Now, Log: a.Log}
+	find := peer.Static(c.Peers)
 	if c.Consul != "" {
 		agent, err := consul.Open(c.Consul, c.ConsulTokenFile, a.Log)
 		if err != nil {
 			return nil, err
 		}
 		a.OnStop("consul", agent.Close)
-		b.Peers = peer.Client(agent.Find)
+		find = agent.Find
 		a.Announce(func(ctx context.Context) error { return agent.Register(ctx, a.Name, c.Advertise) })
 	}
+	b.Peers = peer.Client(find)
 	if !c.Trial {
 		return b, nil
 	}
@@ -151,6 +159,7 @@ func (b *Base) Serve() error {
 	b.OnStop("kafka writer", w.Close)
 	b.Report("broker", event.Reachable(b.Config.KafkaBrokers))
 	b.Go((&event.Relay{DB: b.DB, Writer: w, Log: b.Log}).Run)
+	event.Observe(b.DB)
 	if len(b.clockwork.Timers) > 0 {
 		b.Go(b.clockwork.Run)
 	}
