@@ -25,6 +25,22 @@ func (f Figure) Counter() metric.Int64Counter {
 	return c
 }
 
+// Histogram returns f, in seconds, to record with.
+func (f Figure) Histogram() metric.Float64Histogram {
+	h, err := meter.Float64Histogram(f.Name, metric.WithUnit(f.Unit),
+		metric.WithExplicitBucketBoundaries(.005, .01, .025, .05, .075, .1, .25, .5, .75, 1, 2.5, 5, 7.5, 10)) // otelhttp's
+	if err != nil {
+		otel.Handle(err)
+	}
+	return h
+}
+
+// Served is the labels of a request that was answered, as otelhttp has them.
+func Served(method, route string, status int) metric.MeasurementOption {
+	return metric.WithAttributes(attribute.String("http.request.method", method), attribute.String("http.route", route),
+		attribute.Int("http.response.status_code", status))
+}
+
 // Report says that a gauge is at v.
 type Report func(v int64, labels ...metric.ObserveOption)
 

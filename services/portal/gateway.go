@@ -58,12 +58,13 @@ func (d *door) pass(w http.ResponseWriter, r *http.Request, v visitor) error {
 		d.own.ServeHTTP(w, out)
 		return nil
 	}
+	limit := gatewayCap
 	if uploading(r) {
-		ctx, cancel := context.WithTimeout(out.Context(), uploadCap)
-		defer cancel()
-		out = out.WithContext(ctx)
+		limit = uploadCap
 	}
-	resp, err := d.Peers.Do(out)
+	ctx, cancel := context.WithTimeout(out.Context(), limit)
+	defer cancel()
+	resp, err := d.Peers.Do(out.WithContext(ctx))
 	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault.TooLarge.Errorf("文件过大，至多 %d MiB", big.Limit>>20)
 	}

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"context"
 	"crypto/hmac"
 	"crypto/rand"
 	"crypto/sha256"
@@ -14,6 +15,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"xunguan/pkg/fault"
+	"xunguan/pkg/metric"
 )
 
 // Limits is how much portal takes.
@@ -86,20 +88,45 @@ func (b *buckets) name(v visitor, r *http.Request) string {
 
 func seconds(d time.Duration) int { return int(math.Ceil(d.Seconds())) }
 
-// crowded lets at most most requests through at once and refuses the rest.
-func crowded(most int, next http.Handler) http.Handler {
-	if most == 0 {
-		return next
+// How long portal takes. Each is more than what it waits for: a service has 5 s,
+// its database 3 s.
+const (
+	visitCap   = 10 * time.Second // a request
+	gatewayCap = 8 * time.Second  // a service's answer to it
+)
+
+// allowed is how long r may take.
+func allowed(r *http.Request) time.Duration {
+	switch {
+	case uploading(r):
+		return uploadCap
+	case r.URL.Path == "/trial/clock":
+		return clockCap
 	}
-	room := make(chan struct{}, most)
+	return visitCap
+}
+
+var shed = metric.HTTPShed.Counter()
+
+// crowded lets at most most requests through at once, each for as long as it is
+// allowed, and refuses the rest.
+func crowded(most int, next http.Handler) http.Handler {
+	room := make(chan struct{}, max(most, 1))
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		select {
-		case room <- struct{}{}:
-			defer func() { <-room }()
-			next.ServeHTTP(w, r)
-		default:
-			fault.WriteHTTP(r.Context(), fault.Unavailable.Errorf("当前访问人数过多，请稍后再试"), w)
+		if most > 0 {
+			select {
+			case room <- struct{}{}:
+				defer func() { <-room }()
+			default:
+				shed.Add(r.Context(), 1, metric.Label("class", "visitors"))
+				fault.WriteHTTP(r.Context(), fault.Unavailable.Errorf("当前访问人数过多，请稍后再试"), w)
+				return
+			}
 		}
+		ctx, cancel := context.WithTimeout(r.Context(), allowed(r))
+		defer cancel()
+		*r = *r.WithContext(ctx) // in place: who made r reads the route from it
+		next.ServeHTTP(w, r)
 	})
 }
 

@@ -14,11 +14,14 @@ import (
 	"go.opentelemetry.io/otel/trace"
 
 	"xunguan/pkg/fault"
+	"xunguan/pkg/metric"
 )
 
 // policy is the Content-Security-Policy of every page: nothing from elsewhere,
 // no script, no style in the markup.
 const policy = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'; base-uri 'none'; frame-ancestors 'none'"
+
+var served = metric.HTTPServer.Histogram()
 
 // guarded sets what every answer says, and refuses a page of another origin that
 // would change something here.
@@ -68,6 +71,7 @@ func (d *door) observed(next http.Handler) http.Handler {
 				fault.WriteHTTP(ctx, fault.Internal.Errorf("panic"), rec)
 			}
 			route := routeOf(r)
+			served.Record(ctx, time.Since(start).Seconds(), metric.Served(r.Method, route, rec.code))
 			span.SetName(route)
 			span.SetAttributes(attribute.String("http.route", route), attribute.Int("http.response.status_code", rec.code), attribute.String("xunguan.listener", string(d.at)))
 			level := slog.LevelInfo

@@ -90,6 +90,7 @@ func build(ctx context.Context, a *app.App, c config) error {
 	s.On(m)
 	a.Go((&event.Consumer{Name: a.Name, DB: db, Reader: reader, Handle: m.Handle, Log: a.Log}).Run)
 	a.Go(s.Purge)
+	event.Observe(db)
 	a.Ready("database", db.Ping)
 	a.Ready("peers", portal.Held(s.PeersReady))
 	a.Ready("directory", portal.Held(s.CaughtUp))
