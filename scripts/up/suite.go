@@ -222,7 +222,7 @@ func (s *suite) engines(env map[string]string, prefix, service, addr string) {
 // env is what a child sees: our environment without what is the administrator's
 // or would turn it aside, where traces go, and own.
 func (s *suite) env(own map[string]string) []string {
-	traces := s.url(staffPort) + "/trial/otlp"
+	traces, figures := s.url(staffPort)+"/trial/otlp", "none" // portal shows traces, and no figures
 	var env []string
 	for _, v := range os.Environ() {
 		name, value, _ := strings.Cut(v, "=")
@@ -230,13 +230,13 @@ func (s *suite) env(own map[string]string) []string {
 		case name == "DATABASE_URL", name == "TEST_DATABASE_URL", strings.HasPrefix(name, "PG"):
 		case name == "OTEL_EXPORTER_OTLP_ENDPOINT":
 			if value != "" {
-				traces = value
+				traces, figures = value, "otlp"
 			}
 		default:
 			env = append(env, v)
 		}
 	}
-	env = append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+traces)
+	env = append(env, "OTEL_EXPORTER_OTLP_ENDPOINT="+traces, "OTEL_METRICS_EXPORTER="+figures)
 	for name, value := range own {
 		env = append(env, name+"="+value)
 	}
