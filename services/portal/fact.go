@@ -2,11 +2,16 @@ package portal
 
 import (
 	"bytes"
+	"cmp"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
+
+	"github.com/google/uuid"
 
 	"xunguan/pkg/day"
 	"xunguan/pkg/division"
@@ -16,7 +21,9 @@ import (
 // within it. The order is the service's.
 type fact struct {
 	Key   string
+	In    string // the key of what it is part of; "" at the top
 	Text  string // of a leaf
+	Href  string // the page of what a leaf names; "" is none
 	Raw   string // the leaf as it came
 	List  bool   // Facts have no keys
 	Fold  bool   // the rule behind a detail, for who asks
@@ -53,7 +60,7 @@ func parseFact(dec *json.Decoder, key string, depth int) (fact, error) {
 }
 
 func parseNested(dec *json.Decoder, key string, open json.Delim, depth int) (fact, error) {
-	f := fact{Key: key, List: open == '[', Fold: depth > 2 && strings.HasPrefix(key, "rule")}
+	f := fact{Key: key, List: open == '[', Fold: folded(key, depth)}
 	for dec.More() {
 		name := ""
 		if !f.List {
@@ -67,20 +74,36 @@ func parseNested(dec *json.Decoder, key string, open json.Delim, depth int) (fac
 		if err != nil {
 			return f, err
 		}
+		child.In = key
+		if f.List {
+			for i := range child.Facts {
+				child.Facts[i].In = key
+			}
+		}
 		if f.List && child.Leaf { // a list of codes is worded like one
 			child.Text = readable(key, child.Raw)
+		}
+		if names[key+"."+child.Raw] != "" && child.Leaf && coded[child.Key] {
+			child.Text = names[key+"."+child.Raw]
 		}
 		f.Facts = append(f.Facts, child)
 	}
 	_, err := dec.Token()
+	f.Fold = f.Fold && !slices.ContainsFunc(f.Facts, func(c fact) bool { return f.List && c.Leaf })
 	f.tidy()
 	return f, err
+}
+
+// folded reports whether what stands under key is for who asks: the rule behind a
+// detail, and what a case brings along that is not about it.
+func folded(key string, depth int) bool {
+	return depth > 2 && strings.HasPrefix(key, "rule") || slices.Contains([]string{"grounds", "items", "publish_rule", "data", "sealed"}, key)
 }
 
 // tidy leaves out codes that stand beside their words, and puts a value in the
 // words of its unit.
 func (f *fact) tidy() {
-	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}, {"action", "summary"}} {
+	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}, {"action", "summary"}, {"jurisdiction", "jurisdiction_name"}, {"owner", "owner_office"}, {"lead", "lead_office"}, {"agency", "agency_name"}, {"agency", "office"}, {"waiting_for", "waits"}} {
 		if f.At(pair[1]).Text != "" {
 			f.Facts = f.Less(pair[0])
 		}
@@ -106,6 +129,77 @@ func (f *fact) tidy() {
 	}
 	f.Facts = f.Less("unit")
 }
+
+// linked is f with the ids of cases that have a page made links to it. Other ids
+// say nothing to people and are left out.
+func (f fact) linked(pages map[string]string) fact {
+	var rest []fact
+	for _, c := range f.Facts {
+		key := c.Key
+		if f.List {
+			key = f.Key
+		}
+		if _, err := uuid.Parse(c.Raw); c.Leaf && err == nil {
+			if key == "id" {
+				rest = append(rest, c) // its page is known by what it is part of
+				continue
+			}
+			if pages[key] == "" {
+				continue
+			}
+			c.Href, c.Text = pages[key]+c.Raw, "查看"
+		}
+		rest = append(rest, c.linked(pages))
+	}
+	f.Facts = rest
+	return f
+}
+
+// lamp is how f's deadline stands; nil if it has none.
+func (f fact) lamp() *item {
+	due, err := day.Parse(f.At("due").Raw)
+	i := item{Due: due, Light: f.At("light").Raw, Provisional: f.At("provisional").Raw == "true"}
+	if err != nil || i.Icon() == "" {
+		return nil
+	}
+	if left, err := strconv.Atoi(f.At("days_left").Raw); err == nil {
+		i.DaysLeft = &left
+	}
+	return &i
+}
+
+// Joined is the texts of a list of short ones as one; "" of any other.
+func (f fact) Joined() string {
+	var texts []string
+	for _, c := range f.Facts {
+		if !f.List || !c.Leaf || c.Href != "" {
+			return ""
+		}
+		texts = append(texts, c.Text)
+	}
+	if all := strings.Join(texts, "、"); utf8.RuneCountInString(all) <= joinedAtMost {
+		return all
+	}
+	return ""
+}
+
+// joinedAtMost is how many characters of a list stand in one line.
+const joinedAtMost = 60
+
+// Cell is what f has under key, in a line: of a subject its name.
+func (f fact) Cell(key string) string {
+	c := f.At(key)
+	if !c.Leaf && !c.List {
+		return firstOf(c, "institution_name", "place_signboard", "place_address", "person")
+	}
+	return cmp.Or(c.Text, c.Joined())
+}
+
+// ID is f's id, which key may name otherwise.
+func (f fact) ID(key string) string { return f.At(cmp.Or(key, "id")).Raw }
+
+// Lamp is lamp for templates.
+func (f fact) Lamp() *item { return f.lamp() }
 
 // At is what f has under key; the zero fact if nothing.
 func (f fact) At(key string) fact {
@@ -150,10 +244,13 @@ next:
 func (f fact) empty() bool { return f.Raw == "" && len(f.Facts) == 0 }
 
 // Shown is the facts of f that have something to show.
-func (f fact) Shown() []fact { return f.Less() }
+func (f fact) Shown() []fact { return f.Less("actions", "id", "version") }
 
-// Label is f's key in words.
+// Label is f's key in words, which may depend on what it is part of.
 func (f fact) Label() string {
+	if l, ok := labels[f.In+"."+f.Key]; ok {
+		return l
+	}
 	if l, ok := labels[f.Key]; ok {
 		return l
 	}
@@ -183,7 +280,7 @@ func readable(key, raw string) string {
 		return moment(t)
 	}
 	if coded[key] {
-		return name(raw)
+		return wordOf(key, raw)
 	}
 	return raw
 }

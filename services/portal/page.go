@@ -9,7 +9,10 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
+	"strings"
 
+	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
 )
 
@@ -23,20 +26,36 @@ type view struct {
 	Here    string // the page's address
 	Done    bool   // an action has just succeeded
 	Problem *fault.Problem
+	Today   day.Date // the legal one, in trial mode
 	Body    any
 }
 
-var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track")
+var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track", "gone", "draw", "results", "time")
 
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-		"date": date, "moment": moment, "yuan": yuan, "name": name, "label": func(key string) string { return fact{Key: key}.Label() },
+		"date": date, "moment": moment, "yuan": yuan, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer,
+		"place": func(code string) string { return readable("jurisdiction", code) }, "provenance": func(code string) string { return wordOf("provenance", code) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	all := make(map[string]*template.Template)
 	for _, n := range names {
 		all[n] = template.Must(template.Must(layout.Clone()).ParseFS(files, "templates/"+n+".html"))
 	}
 	return all
+}
+
+// pointer is the field that a JSON pointer leads to, in words.
+func pointer(p string) string {
+	var words []string
+	for _, step := range strings.Split(strings.Trim(p, "/"), "/") {
+		if n, err := strconv.Atoi(step); err == nil {
+			step = fmt.Sprintf("第 %d 项", n+1)
+		} else if step == "query" || step == "body" {
+			continue
+		}
+		words = append(words, fact{Key: step}.Label())
+	}
+	return strings.Join(words, " ")
 }
 
 // page makes a handler of f: its error becomes a page.
@@ -71,6 +90,9 @@ func (d *door) render(w http.ResponseWriter, r *http.Request, code int, name str
 		v.Session = who.session
 	}
 	v.Staff, v.Trial, v.CanLog = d.at == Staff, d.Trial, d.Login != nil
+	if d.Trial {
+		v.Today = day.Of(d.Clock.Now())
+	}
 	if v.Here = r.URL.Path; r.Method == http.MethodGet && r.URL.RawQuery != "" {
 		v.Here += "?" + r.URL.RawQuery
 	}

@@ -26,6 +26,7 @@ type caseView struct {
 	Kind     string
 	Name     string
 	State    string
+	Lamp     *item // how its deadline stands; nil without one
 	Warnings []fact
 	Facts    []fact
 	Timeline []fact
@@ -38,10 +39,13 @@ type listView struct {
 	Parts []partView
 }
 
-// partView is a part of a case with actions of its own: a lesson, a refund.
+// partView is a part of a case: a lesson, a refund, a visit. It may have actions
+// of its own, and a page.
 type partView struct {
-	Facts   []fact
-	Actions []actionView
+	Name, Href string // of its page; "" is none
+	State      string
+	Facts      []fact
+	Actions    []actionView
 }
 
 // actionView is a button with what it asks for.
@@ -49,17 +53,36 @@ type actionView struct {
 	flow.Action
 	Key   string // Idempotency-Key: one for each page that is shown
 	CSRF  string
-	Typed map[string]string
+	Alone bool // there is no other: it need not be opened
+	typed url.Values
 }
 
-// Value is what was typed into the field named name.
-func (a actionView) Value(name string) string { return a.Typed[name] }
+// Typed reports whether the form comes back with what was typed before.
+func (a actionView) Typed() bool { return a.typed != nil }
 
-// filling is what forms are filled with: the session's CSRF token, and what was
-// typed before.
+// Value is what is in the field f.
+func (a actionView) Value(f flow.Field) string {
+	if a.typed == nil {
+		return f.Value
+	}
+	return strings.Join(a.typed[f.Name], "\n")
+}
+
+// Picked reports whether choice is among what f lists.
+func (a actionView) Picked(f flow.Field, choice string) bool {
+	return slices.Contains(strings.Split(a.Value(f), "\n"), choice)
+}
+
+// filling is what forms are filled with and links lead to: the session's CSRF
+// token, what was typed before, and who looks.
 type filling struct {
 	csrf  string
 	typed url.Values
+	pages map[string]string
+}
+
+func (d *door) filling(v visitor, typed url.Values) filling {
+	return filling{v.session.CSRF(), typed, d.homes(v)}
 }
 
 // casePages adds /{name}/{id}, which shows a case and takes its actions.
@@ -68,23 +91,28 @@ func (d *door) casePages(mux *table, name string, k caseKind) {
 		return d.showCase(w, r, name, k, nil, nil)
 	})))
 	mux.Handle("POST /"+name+"/{id}", d.counted(d.page(func(w http.ResponseWriter, r *http.Request) error {
-		return d.act(w, r, name, k)
+		return d.act(w, r, k.service, func(failed error, typed url.Values) error { return d.showCase(w, r, name, k, failed, typed) })
 	})))
 }
 
 // showCase shows a case; after an action that failed, with why and with what was
-// typed.
+// typed. After one that succeeded it may be out of sight.
 func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k caseKind, failed error, typed url.Values) error {
 	v, err := d.member(r)
 	if err != nil {
 		return err
 	}
+	done := r.URL.Query().Get("done") == "1"
 	at := "/v1/" + name + "/" + url.PathEscape(r.PathValue("id"))
 	f, err := d.ask(r.Context(), v, k.service, at)
+	if done && errors.Is(err, fault.NotFound) {
+		d.render(w, r, http.StatusOK, "gone", view{Title: k.title + "：已办理", Done: true})
+		return nil
+	}
 	if err != nil {
 		return errors.Join(failed, err)
 	}
-	fill := filling{v.session.CSRF(), typed}
+	fill := d.filling(v, typed)
 	c := caseOf(f, fill)
 	c.Kind = k.title
 	for path, title := range k.lists {
@@ -92,9 +120,9 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 		if err != nil {
 			return errors.Join(failed, err)
 		}
-		c.Lists = append(c.Lists, listView{title, partsOf(list.list(), fill)})
+		c.Lists = append(c.Lists, listView{title, partsOf(path, list.list(), fill)})
 	}
-	code, page := http.StatusOK, view{Title: k.title + "：" + c.Name, Body: c, Done: r.URL.Query().Get("done") == "1"}
+	code, page := http.StatusOK, view{Title: k.title + "：" + c.Name, Body: c, Done: done}
 	if failed != nil {
 		d.note(r, failed)
 		page.Problem = problemOf(failed)
@@ -104,15 +132,20 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 	return nil
 }
 
+// states is where a case says in what state it is, the best words first.
+var states = []string{"state_text", "state_name", "status_text", "state", "status"}
+
 // caseOf sorts a service's answer into the parts of the page.
 func caseOf(f fact, fill filling) caseView {
+	f = f.linked(fill.pages)
 	c := caseView{
-		Name: firstOf(f, "title", "name", "course", "explanation", "id"), State: firstOf(f, "state_text", "state_name", "state"),
+		Name: firstOf(f, nameKeys...), State: firstOf(f, states...), Lamp: f.lamp(),
 		Warnings: f.At("warnings").Facts, Timeline: f.At("timeline").Facts, Actions: actionsOf(f, fill),
 	}
-	for _, part := range f.Less("warnings", "timeline", "actions", "state", "state_text", "state_name") {
-		if part.acts() {
-			c.Lists = append(c.Lists, listView{part.Label(), partsOf(part.Facts, fill)})
+	less := append([]string{"warnings", "timeline", "actions", "light", "days_left", "id", "version"}, states...)
+	for _, part := range f.Less(less...) {
+		if part.section() {
+			c.Lists = append(c.Lists, listView{part.Label(), partsOf(part.Key, part.Facts, fill)})
 		} else {
 			c.Facts = append(c.Facts, part)
 		}
@@ -120,15 +153,31 @@ func caseOf(f fact, fill filling) caseView {
 	return c
 }
 
-// acts reports whether f is a list of parts with actions of their own.
-func (f fact) acts() bool {
-	return f.List && slices.ContainsFunc(f.Facts, func(p fact) bool { return p.At("actions").List })
+// nameKeys is what a case may be called by.
+var nameKeys = []string{"title", "name", "course", "explanation", "institution", "number", "subject_name", "id"}
+
+// section reports whether f is a list of things with parts of their own, which
+// stand under a heading. Rules stay with what rests on them.
+func (f fact) section() bool {
+	return f.List && !f.Fold && slices.ContainsFunc(f.Facts, func(p fact) bool { return !p.Leaf && !p.List })
 }
 
-func partsOf(all []fact, fill filling) []partView {
+func partsOf(key string, all []fact, fill filling) []partView {
 	var parts []partView
 	for _, p := range all {
-		parts = append(parts, partView{p.Less("actions"), actionsOf(p, fill)})
+		if p.Leaf || p.List {
+			continue
+		}
+		v := partView{Actions: actionsOf(p, fill), State: firstOf(p, states...)}
+		less := append([]string{"actions", "id", "version"}, states...)
+		if home := fill.pages[key]; home != "" && p.At("id").Raw != "" {
+			v.Href = home + url.PathEscape(p.At("id").Raw)
+			if v.Name = firstOf(p, nameKeys...); p.At("name").Text == v.Name {
+				less = append(less, "name")
+			}
+		}
+		v.Facts = p.Less(less...)
+		parts = append(parts, v)
 	}
 	return parts
 }
@@ -146,43 +195,69 @@ func firstOf(f fact, keys ...string) string {
 func actionsOf(f fact, fill filling) []actionView {
 	var views []actionView
 	for _, a := range f.At("actions").Facts {
-		v := actionView{Key: uuid.NewString(), CSRF: fill.csrf, Typed: map[string]string{}}
+		v := actionView{Key: uuid.NewString(), CSRF: fill.csrf}
 		v.Action.Action, v.Label, v.Href = a.At("action").Raw, a.At("label").Raw, a.At("href").Raw
-		v.Basis, v.Reason = a.At("basis").Raw, a.At("reason").Raw == "true"
+		v.Basis, v.Reason, v.Shown = a.At("basis").Raw, a.At("reason").Raw == "true", a.At("shown").Raw == "true"
 		for _, field := range a.At("fields").Facts {
 			v.Fields = append(v.Fields, fieldOf(field))
 		}
-		v.Reason = v.Reason && !slices.ContainsFunc(v.Fields, func(f flow.Field) bool { return f.Name == "reason" })
-		if fill.typed.Get("href") == v.Href {
+		if v.Reason && !slices.ContainsFunc(v.Fields, func(f flow.Field) bool { return f.Name == "reason" }) {
+			v.Fields = append(v.Fields, flow.Field{Name: "reason", Label: "理由", Type: "text", Required: true})
+		}
+		if fill.typed.Get("href") == v.Href && v.meant(fill.typed) {
 			v.restore(fill.typed)
 		}
 		views = append(views, v)
+	}
+	if len(views) == 1 {
+		views[0].Alone = true
 	}
 	return views
 }
 
 func fieldOf(f fact) flow.Field {
-	n := flow.Field{Name: f.At("name").Raw, Label: f.At("label").Raw, Type: f.At("type").Raw, Required: f.At("required").Raw == "true"}
+	n := flow.Field{Name: f.At("name").Raw, Label: f.At("label").Raw, Type: f.At("type").Raw, Required: f.At("required").Raw == "true", Value: f.At("value").Raw}
 	for _, c := range f.At("choices").Facts {
 		n.Choices = append(n.Choices, c.Raw)
+	}
+	for _, c := range f.At("names").Facts {
+		n.Names = append(n.Names, c.Raw)
+	}
+	if len(n.Names) != len(n.Choices) {
+		n.Names = nil
+		for _, c := range n.Choices {
+			n.Names = append(n.Names, name(c))
+		}
 	}
 	return n
 }
 
+// meant reports whether form is a's, of those with its address: what is fixed in
+// it says so.
+func (a *actionView) meant(form url.Values) bool {
+	for _, f := range a.Fields {
+		if f.Type == "fixed" && form.Get("text."+f.Name) != f.Value {
+			return false
+		}
+	}
+	return true
+}
+
 // restore puts back what was typed, under the key that it was sent with: if the
 // first answer was lost, sending again acts once.
-func (a *actionView) restore(typed url.Values) {
-	a.Key = typed.Get("key")
-	for name, values := range typed {
+func (a *actionView) restore(form url.Values) {
+	a.Key, a.typed = form.Get("key"), url.Values{}
+	for name, values := range form {
 		if _, field, ok := strings.Cut(name, "."); ok {
-			a.Typed[field] = values[0]
+			a.typed[field] = values
 		}
 	}
 }
 
-// act sends the action that a form of the case asks for to the service, and
-// shows the case again.
-func (d *door) act(w http.ResponseWriter, r *http.Request, name string, k caseKind) error {
+// act sends the action that a form asks for to the service. Then the page is
+// shown again, or what came of it: a new case on its own page, an answer that is
+// for the caller's eyes in place of the page.
+func (d *door) act(w http.ResponseWriter, r *http.Request, service string, again func(failed error, typed url.Values) error) error {
 	v, err := d.member(r)
 	if err != nil {
 		return err
@@ -198,17 +273,41 @@ func (d *door) act(w http.ResponseWriter, r *http.Request, name string, k caseKi
 	if err != nil || href.IsAbs() || href.Host != "" || !strings.HasPrefix(href.Path, "/v1/") || strings.Contains(href.Path, "..") {
 		return fault.Invalid.Errorf("表单有误，请刷新页面后重试")
 	}
+	var answer []byte
 	body, err := bodyOf(form)
 	if err == nil {
-		_, err = d.call(r.Context(), v, http.MethodPost, k.service, href.EscapedPath(), form.Get("key"), body)
+		answer, err = d.call(r.Context(), v, http.MethodPost, service, href.EscapedPath(), form.Get("key"), body)
 	}
 	if err != nil {
 		if errors.Is(err, fault.KeyReused) || form.Get("key") == "" {
 			form.Set("key", uuid.NewString())
 		}
-		return d.showCase(w, r, name, k, err, form)
+		return again(err, form)
 	}
-	http.Redirect(w, r, r.URL.EscapedPath()+"?done=1", http.StatusSeeOther) //nolint:gosec // the page that was asked for
+	if form.Get("shown") == "1" {
+		return d.showAnswer(w, r, v, answer)
+	}
+	at := r.URL.EscapedPath()
+	if r.PathValue("id") == "" { // it made a case, of the kind that this page lists
+		var made struct{ ID string }
+		if json.Unmarshal(answer, &made) == nil && made.ID != "" {
+			at += "/" + url.PathEscape(made.ID)
+		}
+	}
+	http.Redirect(w, r, at+"?done=1", http.StatusSeeOther) //nolint:gosec // the page that was asked for
+	return nil
+}
+
+// showAnswer shows what an action answered. Nothing keeps it: leaving the page is
+// the end of it.
+func (d *door) showAnswer(w http.ResponseWriter, r *http.Request, v visitor, answer []byte) error {
+	f, err := parseFacts(answer)
+	if err != nil {
+		return err
+	}
+	c := caseOf(f, d.filling(v, nil))
+	c.Name = "只显示这一次"
+	d.render(w, r, http.StatusOK, "case", view{Title: c.Name, Body: c, Done: true})
 	return nil
 }
 
@@ -218,7 +317,7 @@ func bodyOf(form url.Values) ([]byte, error) {
 	body := map[string]any{}
 	for name, values := range form {
 		kind, field, ok := strings.Cut(name, ".")
-		text := strings.TrimSpace(values[0])
+		text := strings.TrimSpace(strings.Join(values, "\n"))
 		if !ok || text == "" {
 			continue
 		}

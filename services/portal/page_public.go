@@ -12,9 +12,11 @@ import (
 func (d *door) publicPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.home)))
 	mux.Handle("GET /institutions/{id}", d.counted(d.page(d.institution)))
-	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
+	mux.Handle("GET /draws/{id}", d.counted(d.page(d.draw)))
+	mux.Handle("GET /results", d.counted(d.page(d.results)))
+	d.listPage(mux, "contracts", contractList)
 	d.tipPages(mux)
-	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}})
+	d.casePages(mux, "contracts", contractCase)
 }
 
 // searchView is the home page: the search, and what it found.
@@ -63,33 +65,5 @@ func (d *door) institution(w http.ResponseWriter, r *http.Request) error {
 		return err
 	}
 	d.render(w, r, http.StatusOK, "institution", view{Title: i.Name, Body: i})
-	return nil
-}
-
-// contracts answers GET /contracts: a parent's own.
-func (d *door) contracts(w http.ResponseWriter, r *http.Request) error {
-	return d.list(w, r, "escrow", "/v1/contracts", tableView{Title: "我的合同", Base: "/contracts/", Columns: []string{"course", "institution_name", "state_text", "lessons", "price_fen", "paid_fen"}})
-}
-
-// tableView is a list of cases, each with a page of its own.
-type tableView struct {
-	Title   string
-	Base    string // address of a case, less its id; "" is no page
-	Columns []string
-	Rows    []fact
-}
-
-// list shows a service's list.
-func (d *door) list(w http.ResponseWriter, r *http.Request, service, path string, t tableView) error {
-	v, err := d.member(r)
-	if err != nil {
-		return err
-	}
-	f, err := d.ask(r.Context(), v, service, path)
-	if err != nil {
-		return err
-	}
-	t.Rows = f.list()
-	d.render(w, r, http.StatusOK, "table", view{Title: t.Title, Body: t})
 	return nil
 }

@@ -12,17 +12,31 @@ import (
 	"xunguan/pkg/fault"
 )
 
+// staffCases is the cases of the consoles, by their address.
+var staffCases = map[string]caseKind{
+	"applications":   {service: "licensing", title: "设立申请"},
+	"flags":          {service: "escrow", title: "预收费提示"},
+	"list-entries":   {service: "licensing", title: "名单"},
+	"contracts":      contractCase,
+	"tips":           {service: "tipoff", title: "举报"},
+	"tasks":          {service: "inspection", title: "检查任务"},
+	"visits":         {service: "inspection", title: "现场检查"},
+	"rectifications": {service: "inspection", title: "责令整改"},
+	"follow-ups":     {service: "inspection", title: "决定的后续"},
+}
+
+// contractCase is a contract with its lessons.
+var contractCase = caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}}
+
 func (d *door) staffPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.inbox)))
-	mux.Handle("GET /applications", d.counted(d.page(d.applications)))
-	mux.Handle("GET /institutions", d.counted(d.page(d.institutions)))
-	d.casePages(mux, "applications", caseKind{service: "licensing", title: "设立申请"})
-	d.casePages(mux, "flags", caseKind{service: "escrow", title: "预收费提示"})
-	d.casePages(mux, "list-entries", caseKind{service: "licensing", title: "名单"})
-	d.casePages(mux, "contracts", caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}})
-	mux.Handle("GET /contracts", d.counted(d.page(d.contracts)))
-	mux.Handle("GET /tips", d.counted(d.page(d.tips)))
-	d.casePages(mux, "tips", caseKind{service: "tipoff", title: "举报"})
+	mux.Handle("GET /draws/{id}", d.counted(d.page(d.draw)))
+	for name, k := range staffLists {
+		d.listPage(mux, name, k)
+	}
+	for name, k := range staffCases {
+		d.casePages(mux, name, k)
+	}
 	if d.Trial {
 		mux.Handle("GET /trial/traces", d.counted(d.page(d.listTraces)))
 		mux.Handle("GET /trial/traces/{id}", d.counted(d.page(d.showTrace)))
@@ -84,7 +98,7 @@ func (d *door) inbox(w http.ResponseWriter, r *http.Request) error {
 		return nil //nolint:nilerr // the page says that one must log in
 	}
 	in := inboxView{Count: map[string]int{}}
-	for _, service := range []string{"licensing", "escrow", "tipoff"} {
+	for _, service := range []string{"licensing", "escrow", "inspection", "tipoff"} {
 		items, err := d.inboxOf(r, v, service)
 		switch {
 		case errors.Is(err, fault.Forbidden): // this role has no inbox there
@@ -125,15 +139,4 @@ func (d *door) inboxOf(r *http.Request, v visitor, service string) ([]item, erro
 		in.Items[i].Href = localPath(in.Items[i].Href)
 	}
 	return in.Items, err
-}
-
-// applications answers GET /applications: those that the caller may see.
-func (d *door) applications(w http.ResponseWriter, r *http.Request) error {
-	return d.list(w, r, "licensing", "/v1/applications", tableView{Title: "设立申请", Base: "/applications/", Columns: []string{"name", "state_name", "place", "decide_by"}})
-}
-
-// institutions answers GET /institutions of the consoles: a principal's own, an
-// official's district.
-func (d *door) institutions(w http.ResponseWriter, r *http.Request) error {
-	return d.list(w, r, "licensing", "/v1/institutions", tableView{Title: "机构", Columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}})
 }

@@ -229,9 +229,9 @@ func TestCasePage(t *testing.T) {
 	send("href", "/trial/clock").want(t, 400, "表单有误")
 	send("href", "/v1/../trial/clock").want(t, 400, "表单有误")
 	short := send("text.reason", "短")
-	short.want(t, 400, "/reason", "至少 2 个字符", ">短</textarea>", `value="180"`, `value="`+key+`"`, `<option value="true" selected>`)
+	short.want(t, 400, "理由：至少 2 个字符", ">短</textarea>", `value="180"`, `value="`+key+`"`, `<option value="true" selected>`)
 	whole(t, "case with a problem", short)
-	send("text.reason", "超期").want(t, 422, "公示期未满", "licence.notice", "7 working_day", "&lt;b&gt;", ">超期</textarea>")
+	send("text.reason", "超期").want(t, 422, "公示期未满", "licence.notice", "7 个工作日", "&lt;b&gt;", ">超期</textarea>")
 	send("number.area", "12 m").want(t, 400, "应为数字", `value="12 m"`)
 	send("text.reason", "<textarea>").want(t, 303)
 	if len(o.notes) != 1 {

@@ -29,46 +29,67 @@ func TestRoutes(t *testing.T) {
 	public := func(path string, code int) row { return row{path, nil, code} }
 	member := map[string]int{"nobody": 401, "fire": 403, "principal": 403} // withOffice lets examiner and parent read
 	both := map[string]row{
-		"/api/{service}/v1/":      public("/api/portal/v1/institutions", 200),
-		"GET /api/openapi.json":   public("/api/openapi.json", 200),
-		"GET /api/docs":           public("/api/docs", 200),
-		"GET /api/docs/{$}":       public("/api/docs/", 200),
-		"GET /api/docs/{file}":    public("/api/docs/swagger-ui.css", 200),
-		"GET /static/{file}":      public("/static/style.css", 200),
-		"GET /session":            {"/session", map[string]int{"nobody": 401}, 200},
-		"GET /login":              public("/login", 404), // no provider is configured
-		"GET /callback":           public("/callback", 404),
-		"POST /logout":            {"/logout", map[string]int{"nobody": 303}, 403}, // without its CSRF token
-		"POST /trial/login":       public("/trial/login", 400),
-		"POST /trial/clock":       public("/trial/clock", 400),
-		"GET /trial/clock":        public("/trial/clock", 200),
-		"GET /contracts":          {"/contracts", member, 200},
-		"GET /contracts/{id}":     {"/contracts/c1", member, 200},
-		"POST /contracts/{id}":    {"/contracts/c1", map[string]int{"nobody": 401}, 403},
-		"GET /{$}":                public("/", 200),
-		"GET /institutions/{id}":  public("/institutions/a", 200),
-		"GET /institutions":       {"/institutions", map[string]int{"nobody": 401}, 404}, // withOffice has no such list
-		"GET /applications":       {"/applications", map[string]int{"nobody": 401}, 404},
-		"GET /applications/{id}":  {"/applications/7", member, 200},
-		"POST /applications/{id}": {"/applications/7", map[string]int{"nobody": 401}, 403},
-		"GET /flags/{id}":         {"/flags/f1", member, 200},
-		"POST /flags/{id}":        {"/flags/f1", map[string]int{"nobody": 401}, 403},
-		"GET /list-entries/{id}":  {"/list-entries/e1", map[string]int{"nobody": 401}, 404},
-		"POST /list-entries/{id}": {"/list-entries/e1", map[string]int{"nobody": 401}, 403},
-		"GET /tips":               {"/tips", map[string]int{"nobody": 401}, 503},
-		"GET /tips/{id}":          {"/tips/t1", map[string]int{"nobody": 401}, 503},
-		"POST /tips/{id}":         {"/tips/t1", map[string]int{"nobody": 401}, 403},
-		"GET /tipoff":             public("/tipoff", 200),
-		"GET /tipoff/received":    public("/tipoff/received", 303),
-		"POST /tipoff/received":   public("/tipoff/received", 503), // there is no such service here
-		"GET /tipoff/track":       public("/tipoff/track", 200),
-		"POST /tipoff/track":      public("/tipoff/track", 503),
-		"POST /tipoff/supplement": public("/tipoff/supplement", 503),
-		"GET /trial/traces":       public("/trial/traces", 200),
-		"GET /trial/traces/{id}":  public("/trial/traces/0", 404),
+		"/api/{service}/v1/":        public("/api/portal/v1/institutions", 200),
+		"GET /api/openapi.json":     public("/api/openapi.json", 200),
+		"GET /api/docs":             public("/api/docs", 200),
+		"GET /api/docs/{$}":         public("/api/docs/", 200),
+		"GET /api/docs/{file}":      public("/api/docs/swagger-ui.css", 200),
+		"GET /static/{file}":        public("/static/style.css", 200),
+		"GET /session":              {"/session", map[string]int{"nobody": 401}, 200},
+		"GET /login":                public("/login", 404), // no provider is configured
+		"GET /callback":             public("/callback", 404),
+		"POST /logout":              {"/logout", map[string]int{"nobody": 303}, 403}, // without its CSRF token
+		"POST /trial/login":         public("/trial/login", 400),
+		"POST /trial/clock":         public("/trial/clock", 400),
+		"GET /trial/clock":          public("/trial/clock", 200),
+		"GET /contracts":            {"/contracts", member, 200},
+		"GET /contracts/{id}":       {"/contracts/c1", member, 200},
+		"POST /contracts/{id}":      {"/contracts/c1", map[string]int{"nobody": 401}, 403},
+		"GET /{$}":                  public("/", 200),
+		"GET /institutions/{id}":    public("/institutions/a", 200),
+		"GET /institutions":         {"/institutions", map[string]int{"nobody": 401}, 404}, // withOffice has no such list
+		"GET /applications":         {"/applications", map[string]int{"nobody": 401}, 404},
+		"GET /applications/{id}":    {"/applications/7", member, 200},
+		"POST /applications/{id}":   {"/applications/7", map[string]int{"nobody": 401}, 403},
+		"GET /flags/{id}":           {"/flags/f1", member, 200},
+		"POST /flags/{id}":          {"/flags/f1", map[string]int{"nobody": 401}, 403},
+		"GET /list-entries":         {"/list-entries", map[string]int{"nobody": 401}, 404},
+		"GET /tasks":                {"/tasks", map[string]int{"nobody": 401}, 503},
+		"POST /tasks":               {"/tasks", map[string]int{"nobody": 401}, 403},
+		"GET /tasks/{id}":           {"/tasks/t", map[string]int{"nobody": 401}, 503},
+		"POST /tasks/{id}":          {"/tasks/t", map[string]int{"nobody": 401}, 403},
+		"GET /visits":               {"/visits", map[string]int{"nobody": 401}, 503},
+		"GET /visits/{id}":          {"/visits/v", map[string]int{"nobody": 401}, 503},
+		"POST /visits/{id}":         {"/visits/v", map[string]int{"nobody": 401}, 403},
+		"GET /rectifications":       {"/rectifications", map[string]int{"nobody": 401}, 503},
+		"GET /rectifications/{id}":  {"/rectifications/r", map[string]int{"nobody": 401}, 503},
+		"POST /rectifications/{id}": {"/rectifications/r", map[string]int{"nobody": 401}, 403},
+		"GET /sweeps":               {"/sweeps", map[string]int{"nobody": 401}, 503},
+		"GET /officers":             {"/officers", map[string]int{"nobody": 401}, 503},
+		"GET /follow-ups":           {"/follow-ups", map[string]int{"nobody": 401}, 503},
+		"GET /follow-ups/{id}":      {"/follow-ups/f", map[string]int{"nobody": 401}, 503},
+		"POST /follow-ups/{id}":     {"/follow-ups/f", map[string]int{"nobody": 401}, 403},
+		"GET /draws/{id}":           public("/draws/d", 503), // there is no such service here
+		"GET /results":              public("/results", 503),
+		"GET /trial/time":           public("/trial/time", 200),
+		"POST /trial/time":          public("/trial/time", 400),
+		"GET /list-entries/{id}":    {"/list-entries/e1", map[string]int{"nobody": 401}, 404},
+		"POST /list-entries/{id}":   {"/list-entries/e1", map[string]int{"nobody": 401}, 403},
+		"GET /tips":                 {"/tips", map[string]int{"nobody": 401}, 503},
+		"GET /tips/{id}":            {"/tips/t1", map[string]int{"nobody": 401}, 503},
+		"POST /tips/{id}":           {"/tips/t1", map[string]int{"nobody": 401}, 403},
+		"GET /tipoff":               public("/tipoff", 200),
+		"GET /tipoff/received":      public("/tipoff/received", 303),
+		"POST /tipoff/received":     public("/tipoff/received", 503), // there is no such service here
+		"GET /tipoff/track":         public("/tipoff/track", 200),
+		"POST /tipoff/track":        public("/tipoff/track", 503),
+		"POST /tipoff/supplement":   public("/tipoff/supplement", 503),
+		"GET /trial/traces":         public("/trial/traces", 200),
+		"GET /trial/traces/{id}":    public("/trial/traces/0", 404),
 	}
-	onlyPublic := []string{"GET /institutions/{id}", "GET /tipoff", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement"}
-	onlyStaff := strings.Split("GET /institutions,GET /applications,GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /tips,GET /tips/{id},POST /tips/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
+	onlyPublic := []string{"GET /institutions/{id}", "GET /results", "GET /tipoff", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement"}
+	onlyStaff := strings.Split("GET /institutions,GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
+		"GET /sweeps,GET /officers,GET /follow-ups,GET /follow-ups/{id},POST /follow-ups/{id},GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /tips,GET /tips/{id},POST /tips/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
 	for l, except := range map[Listener][]string{Public: onlyStaff, Staff: onlyPublic} {
 		want := slices.DeleteFunc(slices.Sorted(maps.Keys(both)), func(p string) bool { return slices.Contains(except, p) })
 		got := slices.Sorted(slices.Values((&door{Service: s.Service, at: l}).mux().patterns))

@@ -75,11 +75,6 @@ type tipIdentity struct {
 	Phone string `json:"phone,omitempty"`
 }
 
-// tips answers GET /tips of the consoles: what the caller's office works on.
-func (d *door) tips(w http.ResponseWriter, r *http.Request) error {
-	return d.list(w, r, "tipoff", "/v1/tips", tableView{Title: "举报", Base: "/tips/", Columns: []string{"number", "state_name", "category", "received_on", "due", "owner_office"}})
-}
-
 // tipForm answers GET /tipoff. The key in the form is what makes sending it twice
 // one tip-off.
 func (d *door) tipForm(w http.ResponseWriter, r *http.Request) error {

@@ -79,6 +79,8 @@ func (d *door) mux() *table {
 		mux.Handle("POST /trial/login", d.counted(d.say(d.trialLogin)))
 		mux.Handle("POST /trial/clock", d.counted(d.say(d.trialMove)))
 		mux.Handle("GET /trial/clock", d.counted(d.say(d.trialClock)))
+		mux.Handle("GET /trial/time", d.counted(d.page(d.timeForm)))
+		mux.Handle("POST /trial/time", d.counted(d.page(d.timeMove)))
 	}
 	if d.at == Public {
 		d.publicPages(mux)

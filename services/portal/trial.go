@@ -14,6 +14,7 @@ import (
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/clock"
+	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
 )
 
@@ -23,6 +24,9 @@ const clockRounds = 20
 
 // clockCap is how long moving the clock may take.
 const clockCap = 5 * time.Minute
+
+// opensAt is when the day begins to which the page moves the clock.
+const opensAt = 9 * time.Hour
 
 // trialLogin answers POST /trial/login: whoever asks is the persona from now on,
 // at this listener, with whatever role. Who sits where matters only for a real
@@ -68,14 +72,41 @@ func (d *door) trialMove(w http.ResponseWriter, r *http.Request) error {
 	if req.To.IsZero() {
 		return fault.Fields(fault.Field{Pointer: "/to", Detail: "必填"})
 	}
-	ctx, cancel := context.WithTimeout(r.Context(), clockCap)
-	defer cancel()
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(clockCap)) // else the server hangs up first
-	applied, err := d.MoveClock(ctx, req.To)
+	applied, err := d.moveTo(w, r, req.To)
 	if err != nil {
 		return err
 	}
 	return writeJSON(w, clock.Moved{Now: d.Clock.Now(), Applied: applied})
+}
+
+// moveTo is MoveClock within r, which may take its time.
+func (d *door) moveTo(w http.ResponseWriter, r *http.Request, to time.Time) (applied int, err error) {
+	ctx, cancel := context.WithTimeout(r.Context(), clockCap)
+	defer cancel()
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(clockCap)) // else the server hangs up first
+	return d.MoveClock(ctx, to)
+}
+
+// timeForm answers GET /trial/time.
+func (d *door) timeForm(w http.ResponseWriter, r *http.Request) error {
+	d.render(w, r, http.StatusOK, "time", view{Title: "试用时间", Done: r.URL.Query().Get("done") == "1"})
+	return nil
+}
+
+// timeMove answers POST /trial/time: legal time moves to the morning of a day.
+func (d *door) timeMove(w http.ResponseWriter, r *http.Request) error {
+	if err := r.ParseForm(); err != nil {
+		return fault.Invalid.Wrap(err)
+	}
+	to, err := day.Parse(r.PostForm.Get("to"))
+	if err != nil {
+		return fault.Fields(fault.Field{Pointer: "/to", Detail: "应为日期"})
+	}
+	if _, err := d.moveTo(w, r, to.Start().Add(opensAt)); err != nil {
+		return err
+	}
+	http.Redirect(w, r, "/trial/time?done=1", http.StatusSeeOther)
+	return nil
 }
 
 // MoveClock moves legal time to to in every service and returns how many cases
