@@ -16,6 +16,7 @@ type Process struct {
 	Dir      string         // where it runs; "" is here
 	HTTP     string         // the URL it serves, if it does
 	Database string         // the URL of its database, if it has one
+	Once     bool           // its end is not mended but reported by Failed
 	Account  *Account       // nil: our own
 	Stop     syscall.Signal // asks it to end; 0 is SIGTERM
 	Orphan   syscall.Signal // what it gets if we are killed, on Linux; 0 is SIGKILL

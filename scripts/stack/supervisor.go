@@ -106,6 +106,18 @@ func (s *Supervisor) Stop() {
 	_ = os.Remove(s.Dir.At("run.json"))
 }
 
+// PID is the process named so that runs, or ran last; 0 if there is none.
+func (s *Supervisor) PID(name string) int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, c := range slices.Concat(s.groups...) {
+		if c.Name == name {
+			return c.pid
+		}
+	}
+	return 0
+}
+
 // record writes run.json.
 func (s *Supervisor) record() error {
 	s.mu.Lock()
@@ -168,7 +180,7 @@ func (c *child) keep(cmd *exec.Cmd) {
 		if !killed(why) {
 			failures = slices.DeleteFunc(append(failures, now), old)
 		}
-		if len(failures) >= deathsMax {
+		if c.Once || len(failures) >= deathsMax {
 			c.giveUp(why)
 			return
 		}
@@ -224,6 +236,9 @@ func (c *child) wait(cmd *exec.Cmd) error {
 // giveUp reports that the process is not started again.
 func (c *child) giveUp(why error) {
 	err := fmt.Errorf("%s 在 %.0f 秒内退出了 %d 次（最后一次：%w），不再重启；日志：%s，最后一行：%s", c.Name, deathsIn.Seconds(), deathsMax, why, c.log(), oneLine(tail(c.log())))
+	if c.Once {
+		err = fmt.Errorf("%s 退出（%w）；日志：%s，最后一行：%s", c.Name, why, c.log(), oneLine(tail(c.log())))
+	}
 	select {
 	case c.sup.failed <- err:
 	default: // another was first, and ends all

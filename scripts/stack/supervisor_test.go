@@ -206,6 +206,29 @@ func TestGiveUp(t *testing.T) {
 	sup.Stop()
 }
 
+// One that is to run once is not started again: its end is told at once.
+func TestOnce(t *testing.T) {
+	t.Parallel()
+	sup, said := newSupervisor(t)
+	once := self("suite", "die", "")
+	once.Once = true
+	if err := sup.Start(once); err != nil {
+		t.Fatal(err)
+	}
+	select {
+	case err := <-sup.Failed():
+		if !strings.Contains(err.Error(), "suite 退出（exit status 3）") || !strings.Contains(err.Error(), "no database") {
+			t.Error(err)
+		}
+	case <-time.After(15 * time.Second):
+		t.Fatal("its end is not told")
+	}
+	if strings.Contains(said(), "秒后重启") || sup.PID("suite") == 0 || sup.PID("escrow") != 0 {
+		t.Errorf("said %q; pids %d and %d", said(), sup.PID("suite"), sup.PID("escrow"))
+	}
+	sup.Stop()
+}
+
 func TestStartMissing(t *testing.T) {
 	t.Parallel()
 	sup, _ := newSupervisor(t)
