@@ -20,6 +20,7 @@ import (
 	"xunguan/pkg/event"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/kit"
+	"xunguan/pkg/mend"
 	"xunguan/pkg/peer"
 	"xunguan/pkg/pg"
 	"xunguan/pkg/rule"
@@ -39,6 +40,8 @@ type Config struct {
 	Advertise       string            `help:"Where peers and the Consul agent reach http-addr, host:port; with Consul only."`
 	Deadline        time.Duration     `default:"5s" help:"How long a request may take, unless its route or its caller has another limit."`
 	Busy            int               `default:"64" help:"Requests under way, at most; while they are slow it is fewer."`
+	event.Limits    `embed:""`
+	event.Keep      `embed:""`
 	Trial           bool              `help:"Trial mode: demo data, and a clock that the portal may move."`
 }
 
@@ -53,6 +56,8 @@ type Base struct {
 	Peers  *http.Client
 
 	clockwork *due.Clockwork
+	desk      *mend.Desk
+	pressure  *event.Pressure
 }
 
 // Open connects, migrates and prepares a service. Its API accepts tokens made
@@ -77,6 +82,7 @@ func (a *App) Open(ctx context.Context, c Config, migrations fs.FS, may auth.Pol
 	b := &Base{App: a, Config: c, DB: db, Clock: new(clock.Clock)}
 	b.API = &kit.API{Title: a.Name, Verifier: &auth.Verifier{Keys: keys, Audience: a.Name}, Policy: may, Log: a.Log, Deadline: c.Deadline, Most: c.Busy}
 	b.clockwork = &due.Clockwork{DB: db, Now: b.Clock.Now, Log: a.Log}
+	b.operated(may)
 	find := peer.Static(c.Peers)
 	if c.Consul != "" {
 		agent, err := consul.Open(c.Consul, c.ConsulTokenFile, a.Log)
@@ -91,7 +97,7 @@ func (a *App) Open(ctx context.Context, c Config, migrations fs.FS, may auth.Pol
 	if !c.Trial {
 		return b, nil
 	}
-	b.API.Policy = clock.Trial(may)
+	b.API.Policy = clock.Trial(b.API.Policy)
 	b.Clock.Route(b.API, db, b.settle)
 	return b, b.Clock.Load(ctx, db)
 }
@@ -103,13 +109,6 @@ func (b *Base) settle(ctx context.Context) (int, error) {
 		return applied, err
 	}
 	return applied, event.Drained(ctx, b.DB)
-}
-
-// Consume applies the events of topics by m, as the consumer named after the service.
-func (b *Base) Consume(m event.Mux, topics ...string) {
-	r := event.NewReader(b.Config.KafkaBrokers, b.Name, topics...)
-	b.OnStop("kafka reader", r.Close)
-	b.Go((&event.Consumer{Name: b.Name, DB: b.DB, Reader: r, Handle: m.Handle, Log: b.Log}).Run)
 }
 
 // Rules keeps the service's copy of the rulebook, by m; the service is not ready
@@ -160,6 +159,7 @@ func (b *Base) Serve() error {
 	b.Report("broker", event.Reachable(b.Config.KafkaBrokers))
 	b.Go((&event.Relay{DB: b.DB, Writer: w, Log: b.Log}).Run)
 	event.Observe(b.DB)
+	b.operate()
 	if len(b.clockwork.Timers) > 0 {
 		b.Go(b.clockwork.Run)
 	}

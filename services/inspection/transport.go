@@ -35,7 +35,7 @@ var Grants = auth.Roles(map[string][]auth.Permission{
 
 // Routes publishes s on api.
 func (s *Service) Routes(api *kit.API) {
-	kit.Route(api, "POST /v1/tasks", "PlanTask", WorkTasks, s.PlanTask)
+	kit.Route(api, "POST /v1/tasks", "PlanTask", WorkTasks, s.PlanTask, kit.CanWait)
 	kit.Route(api, "GET /v1/tasks", "ListTasks", ReadTasks, s.ListTasks)
 	kit.Route(api, "GET /v1/plans", "ListPlans", WorkTasks, s.ListPlans)
 	kit.Route(api, "GET /v1/tasks/{id}", "GetTask", ReadTasks, s.GetTask)
@@ -64,7 +64,7 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/rectifications/{id}/verify", "VerifyRectification", WorkVisits, s.VerifyRectification)
 	kit.Route(api, "GET /v1/sweeps", "ListSweeps", ReadTasks, s.ListSweeps)
 	kit.Route(api, "GET /v1/officers", "ListOfficers", ReadTasks, s.ListOfficers)
-	kit.Route(api, "POST /v1/officers/{id}", "ChangeOfficer", KeepOfficers, s.ChangeOfficer)
+	kit.Route(api, "POST /v1/officers/{id}", "ChangeOfficer", KeepOfficers, s.ChangeOfficer, kit.CanWait)
 	kit.Route(api, "GET /v1/follow-ups", "ListFollowUps", ReadTasks, s.ListFollowUps)
 	kit.Route(api, "GET /v1/follow-ups/{id}", "GetFollowUp", ReadTasks, s.GetFollowUp)
 	kit.Route(api, "POST /v1/follow-ups/{id}/resume", "ResumeFollowUp", Resume, s.ResumeFollowUp)

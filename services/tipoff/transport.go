@@ -65,5 +65,5 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/identity-requests/{id}/approve", "ApproveIdentity", OpenIdentities, s.ApproveIdentity)
 
 	kit.Upload(api, "POST /v1/imports", "ImportTips", ImportFiles, maxImport, s.ImportTips)
-	kit.Route(api, "POST /v1/republish", "Republish", RepublishTips, s.Republish)
+	kit.Route(api, "POST /v1/republish", "Republish", RepublishTips, s.Republish, kit.As(kit.Reports))
 }
