@@ -1,9 +1,15 @@
 package pg_test
 
 import (
+	"io"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5"
 
 	"xunguan/pkg/pg"
 )
@@ -24,6 +30,61 @@ func TestOpenRefusesToLoseCommits(t *testing.T) {
 		if err == nil {
 			db.Close()
 		}
+	}
+}
+
+// A server that is away is waited for; one that does not know us is not.
+func TestOpenWaits(t *testing.T) {
+	t.Parallel()
+	url := os.Getenv("TEST_DATABASE_URL")
+	c, err := pgx.ParseConfig(url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	real := net.JoinHostPort(c.Host, strconv.Itoa(int(c.Port)))
+	lis, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	here := lis.Addr().String()
+	_ = lis.Close()
+	opened := make(chan error, 1)
+	go func() {
+		db, err := pg.Open(t.Context(), strings.Replace(url, real, here, 1))
+		if err == nil {
+			db.Close()
+		}
+		opened <- err
+	}()
+	select {
+	case err := <-opened:
+		t.Fatalf("nobody was there, and Open did not wait: %v", err)
+	case <-time.After(500 * time.Millisecond):
+	}
+	if lis, err = net.Listen("tcp", here); err != nil {
+		t.Fatal(err)
+	}
+	defer lis.Close()
+	go func() {
+		for {
+			in, err := lis.Accept()
+			if err != nil {
+				return
+			}
+			out, err := net.Dial("tcp", real)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			go func() { _, _ = io.Copy(out, in); _ = out.Close() }()
+			go func() { _, _ = io.Copy(in, out); _ = in.Close() }()
+		}
+	}()
+	if err := <-opened; err != nil {
+		t.Error(err)
+	}
+	if _, err := pg.Open(t.Context(), strings.Replace(url, ":"+c.Password+"@", ":wrong@", 1)); err == nil {
+		t.Error("a wrong password was taken")
 	}
 }
 
