@@ -83,8 +83,8 @@ func TestOpenWaits(t *testing.T) {
 	if err := <-opened; err != nil {
 		t.Error(err)
 	}
-	if _, err := pg.Open(t.Context(), strings.Replace(url, ":"+c.Password+"@", ":wrong@", 1)); err == nil {
-		t.Error("a wrong password was taken")
+	if _, err := pg.Open(t.Context(), strings.Replace(url, "/"+c.Database, "/nobody_s", 1)); err == nil {
+		t.Error("a database that is not there was opened")
 	}
 }
 
