@@ -1,6 +1,7 @@
 package pg_test
 
 import (
+	"context"
 	"io"
 	"net"
 	"os"
@@ -48,9 +49,11 @@ func TestOpenWaits(t *testing.T) {
 	}
 	here := lis.Addr().String()
 	_ = lis.Close()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
 	opened := make(chan error, 1)
 	go func() {
-		db, err := pg.Open(t.Context(), strings.Replace(url, real, here, 1))
+		db, err := pg.Open(ctx, strings.Replace(url, real, here, 1))
 		if err == nil {
 			db.Close()
 		}
