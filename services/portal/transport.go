@@ -153,7 +153,10 @@ func (d *door) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := v.admit(r, r.PostFormValue("csrf")); err != nil && !v.stale {
+	if err := r.ParseForm(); err != nil {
+		return fault.Invalid.Wrap(err)
+	}
+	if err := v.admit(r, r.PostForm.Get("csrf")); err != nil && !v.stale {
 		return err
 	}
 	if err := d.leave(w, r); err != nil {
