@@ -45,7 +45,7 @@ func (f Fen) Yuan() string {
 // Entry is one line of a contract's history. It is never changed.
 type Entry struct {
 	At      string `json:"at" description:"RFC 3339, legal time"`
-	Actor   string `json:"actor" description:"家长, 机构 or 系统; never a name"`
+	Actor   string `json:"actor" description:"家长, 机构, 主管部门 or 系统; never a name"`
 	Action  string `json:"action"`
 	Summary string `json:"summary"`
 }
@@ -54,5 +54,6 @@ type Entry struct {
 const (
 	byParent      = "家长"
 	byInstitution = "机构"
+	byBureau      = "主管部门"
 	bySystem      = "系统"
 )

@@ -151,6 +151,7 @@ var matrix = map[string]struct {
 	"ListFlags":      {"GET", "/v1/flags", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
 	"FindFlag":       {"GET", "/v1/flags/{flag}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"ListHolds":      {"GET", "/v1/holds", "", "principal examiner city", "principal2 neighbour", true},
+	"FindStatement":  {"GET", "/v1/statements/art/held?contract={id}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"Republish":      {"POST", "/v1/republish", "", "city", "", false},
 	"Inbox":          {"GET", "/v1/inbox", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
 	"Summary":        {"GET", "/v1/summary", "", strings.Join(all, " "), "", false},
