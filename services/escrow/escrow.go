@@ -20,6 +20,9 @@
 // lock, who opens or ends a hold has it alone; it comes first, and then a basket's
 // contracts together, in order of id. Nothing else locks a contract.
 //
+// Every movement is booked in the ledger, double entry and append-only: a
+// contract's money is held on payment, posted lesson by lesson, voided by a refund.
+//
 // The child and the parent are named to the two parties of the contract only,
 // and in no event, log or trace.
 package escrow

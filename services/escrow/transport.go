@@ -56,7 +56,7 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/flags", "ListFlags", ReadFlags, s.ListFlags)
 	kit.Route(api, "GET /v1/flags/{id}", "FindFlag", ReadFlags, s.FindFlag)
 	kit.Route(api, "GET /v1/holds", "ListHolds", ReadHolds, s.ListHolds)
-	kit.Route(api, "GET /v1/statements/{institution}/{account}", "FindStatement", ReadStatements, s.FindStatement, kit.As(kit.Reports))
+	kit.Route(api, "GET /v1/statements/{institution}/{account}", "FindStatement", ReadStatements, s.FindStatement)
 	kit.Route(api, "POST /v1/differences", "RecordDifference", BookDifferences, s.RecordDifference, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/differences/{id}/reverse", "ReverseDifference", BookDifferences, s.ReverseDifference, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
