@@ -98,7 +98,7 @@ func built() ([]string, error) {
 			continue
 		}
 		var packages []string
-		for _, word := range strings.Fields(run.CmdLine[0]) {
+		for word := range strings.FieldsSeq(run.CmdLine[0]) {
 			if strings.HasPrefix(word, "./") {
 				packages = append(packages, word)
 			}
@@ -122,7 +122,7 @@ func programs(t *testing.T) []string {
 		t.Fatal(err)
 	}
 	var names []string
-	for _, path := range strings.Fields(string(out)) {
+	for path := range strings.FieldsSeq(string(out)) {
 		names = append(names, filepath.Base(path))
 	}
 	return names
@@ -172,12 +172,15 @@ func variables(t *testing.T, command ...string) map[string]bool {
 	return vars
 }
 
-// told is what truth says.
-var told = sync.OnceValues(func() (t struct {
+// truth is what the program of that name says.
+type truth struct {
 	Topics  map[string]int
 	Figures map[string]string
 	Labels  []string
-}, err error) {
+}
+
+// told is the code's own word.
+var told = sync.OnceValues(func() (t truth, err error) {
 	out, err := exec.Command(filepath.Join(bin, "truth")).Output() //nolint:gosec // built above
 	if err == nil {
 		err = json.Unmarshal(out, &t)
@@ -217,7 +220,7 @@ func answers(t *testing.T, path string) bool {
 	}
 	defer func() { stop(); _ = c.Wait() }()
 	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
-		resp, err := http.Get("http://" + addr + path) //nolint:gosec,noctx // our own
+		resp, err := http.Get("http://" + addr + path) //nolint:noctx // our own
 		if err != nil {
 			continue
 		}

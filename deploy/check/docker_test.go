@@ -85,7 +85,7 @@ func TestDockerfileCopiesWhatItBuilds(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range strings.Fields(string(out)) {
+	for path := range strings.FieldsSeq(string(out)) {
 		dir := strings.TrimPrefix(path, "xunguan/")
 		in := false
 		for _, source := range copied {

@@ -64,9 +64,18 @@ func overlays(t *testing.T) []*house {
 func build(t *testing.T, dirs ...string) *house {
 	t.Helper()
 	h := &house{
-		filepath.Base(dirs[0]), map[string]*apps.Deployment{}, map[string]*batch.Job{}, map[string]*core.Service{}, map[string]*core.ServiceAccount{},
-		map[string]*core.ConfigMap{}, map[string]*core.Secret{}, map[string]*policy.PodDisruptionBudget{}, map[string]*network.NetworkPolicy{},
-		map[string]*network.Ingress{}, map[string]*autoscaling.HorizontalPodAutoscaler{}, map[string]*core.Namespace{},
+		filepath.Base(dirs[0]),
+		map[string]*apps.Deployment{},
+		map[string]*batch.Job{},
+		map[string]*core.Service{},
+		map[string]*core.ServiceAccount{},
+		map[string]*core.ConfigMap{},
+		map[string]*core.Secret{},
+		map[string]*policy.PodDisruptionBudget{},
+		map[string]*network.NetworkPolicy{},
+		map[string]*network.Ingress{},
+		map[string]*autoscaling.HorizontalPodAutoscaler{},
+		map[string]*core.Namespace{},
 	}
 	for _, dir := range dirs {
 		made, err := krusty.MakeKustomizer(krusty.MakeDefaultOptions()).Run(filesys.MakeFsOnDisk(), dir)

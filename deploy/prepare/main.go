@@ -17,7 +17,7 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
-	"github.com/hashicorp/consul/api"
+	"github.com/hashicorp/consul/api" //nolint:depguard // makes the tokens that pkg/consul is given
 
 	"xunguan/pkg/event"
 	"xunguan/scripts/stack"
@@ -74,7 +74,7 @@ type databases struct {
 func (d databases) Run(ctx context.Context, c *cli) error {
 	var list []stack.Database
 	for _, name := range append(d.More, names...) {
-		line, err := os.ReadFile(filepath.Join(c.Secrets, name+".pgpass"))
+		line, err := os.ReadFile(filepath.Join(c.Secrets, name+".pgpass")) //nolint:gosec // the operator names it
 		if err != nil {
 			return err
 		}
