@@ -116,6 +116,7 @@ func (r *real) play(ctx context.Context) error {
 		{"Apache Kafka 与 PostgreSQL：启动", r.start},
 		{"Consul：构建（只有第一次）、启动、令牌", r.startConsul},
 		{"事件收发的测试在 Apache Kafka 上", r.conformance},
+		{"引擎的测试：三个消息代理杀一个；Consul 默认拒绝、失忆后重新登记", r.promises},
 		{"训管通：编译、启动、就绪", r.suite},
 		{"故事：第三步中杀消息代理，第六步中杀 Consul", r.story},
 		{"收尾核对：事件都送到、主题与登记如初", r.verify},

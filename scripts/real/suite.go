@@ -27,6 +27,13 @@ func (r *real) conformance(ctx context.Context) error {
 	return command(ctx, env, "go", "test", "-count=1", "-parallel=1", "-timeout=20m", "./pkg/event")
 }
 
+// promises runs the tests of what the engines promise by themselves, each on
+// engines of its own: three brokers of which one is killed, an agent that denies by
+// default and forgets who is there.
+func (r *real) promises(ctx context.Context) error {
+	return command(ctx, os.Environ(), "go", "test", "-count=1", "-p=1", "-tags=real", "-timeout=20m", "./scripts/kafka", "./scripts/real")
+}
+
 // command runs a command in our terminal; a status other than 0 is an error.
 func command(ctx context.Context, env []string, args ...string) error {
 	code, err := stack.Command(ctx, env, args...)
