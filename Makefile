@@ -34,8 +34,8 @@ test: tools ## 全部测试（自带一次性的 PostgreSQL 与消息代理）
 e2e: ## 浏览器里的端到端测试
 	@echo "make e2e 随页面那一期提供，现在还没有" >&2; exit 1
 
-real: ## 在真实的 Kafka、Consul、PostgreSQL 上测试
-	@echo "make real 随部署那一期提供，现在还没有" >&2; exit 1
+real: tools ## 在真实的 Kafka、Consul、PostgreSQL 上演完全部故事
+	@mkdir -p $(DATA)/bin && go build -buildvcs=false -o $(DATA)/bin/real ./scripts/real && exec $(DATA)/bin/real
 
 chaos: ## 反复杀进程、断网、满盘
 	@echo "make chaos 随可靠性那一期提供，现在还没有" >&2; exit 1

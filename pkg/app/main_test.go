@@ -25,7 +25,8 @@ func TestMain(m *testing.M) {
 		Main("child", child)
 		os.Exit(0)
 	}
-	goleak.VerifyTestMain(ended{m})
+	// A server that refused a request lingers half a second, for the client to read it.
+	goleak.VerifyTestMain(ended{m}, goleak.IgnoreAnyFunction("net/http.(*conn).closeWriteAndWait"))
 }
 
 // ended is tests that hang up on brokers in the end.

@@ -13,7 +13,10 @@ import (
 	"time"
 
 	"github.com/hashicorp/consul/api"
+	"go.uber.org/goleak"
 )
+
+func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 // fake is a Consul agent without a network, so that its time can be a test's.
 type fake struct {
@@ -26,7 +29,6 @@ type fake struct {
 	hidden   bool     // the token may not see them
 	down     bool     // answers 500
 	hung     bool     // does not answer
-	queries  int
 	requests []*http.Request
 }
 
@@ -52,6 +54,15 @@ func (f *fake) change(do func(*fake)) {
 // has makes healthy the instances, as index.
 func (f *fake) has(index int, healthy ...string) {
 	f.change(func(f *fake) { f.index, f.healthy, f.down, f.hidden = index, healthy, false, false })
+}
+
+// asked is the requests since the last call.
+func (f *fake) asked() []*http.Request {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	list := f.requests
+	f.requests = nil
+	return list
 }
 
 func (f *fake) registered(id string) (s api.AgentServiceRegistration, told int) {
@@ -109,7 +120,6 @@ func (f *fake) serve(w http.ResponseWriter, r *http.Request) {
 // health answers at once if the index asked for is not the current one, else
 // when something changes or the wait is over.
 func (f *fake) health(w http.ResponseWriter, r *http.Request) {
-	f.queries++
 	asked := r.URL.Query().Get("index")
 	wait, _ := time.ParseDuration(r.URL.Query().Get("wait"))
 	end := time.Now().Add(wait)

@@ -40,8 +40,14 @@ var prepare = []string{
 	FROM unnest($1::text[], $2::text[], $3::text[]) AS c (id, institution, parent), generate_series(1, 50) n`,
 	`INSERT INTO payment_references (reference, institution_id, contract_id)
 	SELECT id, institution, id FROM unnest($1::text[], $2::text[], $3::text[]) AS c (id, institution, parent)`,
-	`INSERT INTO payments (institution_id, contract_id, id, reference, amount, at)
-	SELECT institution, id, id, id, 500000, now() FROM unnest($1::text[], $2::text[], $3::text[]) AS c (id, institution, parent)`,
+	`INSERT INTO balances (institution_id, account, contract_id)
+	SELECT DISTINCT institution, account, CASE account WHEN 'held' THEN id ELSE '' END
+	FROM unnest($1::text[], $2::text[], $3::text[]) AS c (id, institution, parent), unnest(ARRAY['custody', 'held', 'released']) account
+	ON CONFLICT DO NOTHING`,
+	`SELECT post(array_agg(institution), array_agg(id), array_agg('hold'::text), array_agg('payment/' || id), array_agg(''::text), array_agg(now()),
+		array_agg(institution) || array_agg(institution), array_agg(id) || array_agg(id), array_agg('custody'::text) || array_agg('held'::text),
+		array_agg(''::text) || array_agg(id), array_agg(500000::bigint) || array_agg(-500000::bigint), array_agg(now()) || array_agg(now()))
+	FROM unnest($1::text[], $2::text[], $3::text[]) AS c (id, institution, parent)`,
 }
 
 // bare writes in one statement what escrow writes for lesson $2 of contract $1,
@@ -54,8 +60,14 @@ WITH lesson AS (
 ), contract AS (
 	UPDATE contracts SET released = released + fee, open = open - 1, state = CASE open WHEN 1 THEN 'FINISHED' ELSE state END
 	FROM lesson WHERE institution_id = $3 AND id = $1
-), release AS (
-	INSERT INTO releases (institution_id, contract_id, n, amount, at) SELECT $3, $1, $2, fee, now() FROM lesson
+), transfer AS (
+	INSERT INTO transfers (institution_id, id, kind, reference, at) SELECT $3, $16, 'post', 'lesson/' || $1 || '/' || $2, now() FROM lesson
+), entry AS (
+	INSERT INTO entries (institution_id, transfer_id, account, contract_id, amount, at)
+	SELECT $3, $16, account, contract, sign * fee, now() FROM lesson, (VALUES ('held', $1, 1), ('released', '', -1)) AS e (account, contract, sign)
+), balance AS (
+	UPDATE balances SET balance = balance + CASE account WHEN 'held' THEN fee ELSE -fee END
+	FROM lesson WHERE institution_id = $3 AND (account, contract_id) IN (('held', $1), ('released', ''))
 ), history AS (
 	INSERT INTO timeline (institution_id, contract_id, at, actor, account, action, summary) VALUES ($3, $1, now(), $4, $5, $6, $7)
 ), answered AS (
@@ -312,7 +324,7 @@ func (m *confirm) barely(ctx context.Context) (func(context.Context, *caller) er
 		return nil, fmt.Errorf("裸写的样本:%w", err)
 	}
 	return func(ctx context.Context, c *caller) error {
-		tag, err := m.db.Exec(ctx, bare, c.id, c.n, c.institution, actor, c.parent, action, summary, call, uuid.NewString(), sum, answer, topic, types, data, traces)
+		tag, err := m.db.Exec(ctx, bare, c.id, c.n, c.institution, actor, c.parent, action, summary, call, uuid.NewString(), sum, answer, topic, types, data, traces, uuid.Must(uuid.NewV7()))
 		if err == nil && int(tag.RowsAffected()) != len(types) {
 			err = fmt.Errorf("裸写 %s %d:写了 %d 个事件", c.id, c.n, tag.RowsAffected())
 		}

@@ -117,7 +117,7 @@ func (j Jars) fetch(ctx context.Context, java Java, list []jar) error {
 		return fmt.Errorf("mvn 取不到 Apache Kafka（%w）：%s", err, strings.Join(strings.Fields(string(out[:min(len(out), 600)])), " "))
 	}
 	if err := verify(making, list); err != nil {
-		return fmt.Errorf("Maven 取得的与 jars.lock 不符，不使用：%w", err)
+		return fmt.Errorf("不使用 Maven 取得的 jar，与 jars.lock 不符：%w", err)
 	}
 	if err := os.RemoveAll(j.Dir); err != nil {
 		return err

@@ -80,7 +80,7 @@ func (b Brokers) Format(ctx context.Context) error {
 		}
 		args := append(b.jvm(dir), "kafka.tools.StorageTool", "format", "-t", clusterID, "-c", dir.At("server.properties"))
 		if out, err := exec.CommandContext(ctx, b.Java.Path, args...).CombinedOutput(); err != nil { //nolint:gosec // the machine's Java on our jars
-			return fmt.Errorf("Apache Kafka 不能建立数据目录（%w）：%s", err, strings.Join(strings.Fields(string(out[:min(len(out), 600)])), " "))
+			return fmt.Errorf("不能建立 Apache Kafka 的数据目录（%w）：%s", err, strings.Join(strings.Fields(string(out[:min(len(out), 600)])), " "))
 		}
 	}
 	return nil

@@ -145,13 +145,17 @@ func (a *consulAgent) start(ctx context.Context) error {
 
 func (a *consulAgent) log() string { return filepath.Join(a.dir, "agent.log") }
 
-// lead waits until the agent has elected itself.
+// lead waits until the agent has elected itself, and knows its tokens again: it
+// reads them from its log only then.
 func (a *consulAgent) lead(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
 	for {
 		var leader string
 		err := a.call(ctx, http.MethodGet, "/v1/status/leader", "", nil, &leader)
+		if err == nil && leader != "" && a.management != "" {
+			err = a.call(ctx, http.MethodGet, "/v1/acl/token/self", a.management, nil, nil)
+		}
 		if err == nil && leader != "" {
 			return nil
 		}

@@ -8,13 +8,19 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+	"sync"
 	"time"
 )
+
+// building lets one build at a time.
+var building sync.Mutex
 
 // consulBinary is the path of the Consul agent that the module scripts/consul
 // pins. The first call for a version builds it, which takes minutes, and keeps it
 // in the user's cache folder under the hash of go.mod and go.sum.
 func consulBinary(ctx context.Context) (string, error) {
+	building.Lock()
+	defer building.Unlock()
 	gomod, err := exec.CommandContext(ctx, "go", "env", "GOMOD").Output()
 	if err != nil {
 		return "", fmt.Errorf("go env: %w", err)

@@ -32,10 +32,12 @@ func newSuite(t *testing.T, programs ...string) *suite {
 			t.Fatal(err)
 		}
 	}
-	s := &suite{data: stack.Dir(t.TempDir()), root: root, offset: 1000, embedded: true,
+	s := &suite{
+		data: stack.Dir(t.TempDir()), root: root, offset: 1000, embedded: true,
 		kafka: event.Cluster{Brokers: []string{"127.0.0.1:9120"}, Copies: 1}, databases: map[string]string{ //nolint:gosec // of no server
 			"escrow": "postgres://escrow:secret@db", "portal": "postgres://portal:secret@db",
-		}}
+		},
+	}
 	if err := s.keys(); err != nil {
 		t.Fatal(err)
 	}

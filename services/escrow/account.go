@@ -40,6 +40,13 @@ func (i Institution) licensed(today day.Date) error {
 	return nil
 }
 
+// How prepayments are supervised: in a bank's custody, or by the institution's risk
+// deposit, which covers what it took in itself.
+const (
+	custodyMode = "custody"
+	depositMode = "deposit"
+)
+
 // Account is an institution's supervised account (资金监管专用账户). Each
 // institution has one.
 type Account struct {

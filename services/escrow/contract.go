@@ -106,6 +106,7 @@ type Contract struct {
 	GiftLessons   int
 	FirstLesson   day.Date
 	LastLesson    day.Date // of what is left of the schedule
+	Mode          string   // how the money is supervised: custodyMode or depositMode
 	Price         Fen
 	Paid          Fen
 	Released      Fen
@@ -116,12 +117,12 @@ type Contract struct {
 	PaidAt        *time.Time
 }
 
-// offer is a contract on t with i.
-func offer(t Terms, i Institution) *Contract {
+// offer is a contract on t with i, whose money is supervised by mode.
+func offer(t Terms, i Institution, mode string) *Contract {
 	return &Contract{
 		InstitutionID: i.ID, Jurisdiction: i.Jurisdiction, Manager: i.Manager, Parent: t.Parent,
 		Pupil: strings.TrimSpace(t.Pupil), Course: strings.TrimSpace(t.Course), Basket: t.basket(), State: offered,
-		Lessons: t.Lessons, GiftLessons: t.GiftLessons, FirstLesson: t.FirstLesson, LastLesson: t.LastLesson,
+		Lessons: t.Lessons, GiftLessons: t.GiftLessons, FirstLesson: t.FirstLesson, LastLesson: t.LastLesson, Mode: mode,
 		Price: t.PriceFen, Open: t.Lessons + t.GiftLessons,
 	}
 }

@@ -20,6 +20,9 @@
 // lock, who opens or ends a hold has it alone; it comes first, and then a basket's
 // contracts together, in order of id. Nothing else locks a contract.
 //
+// Every movement is booked in the ledger, double entry and append-only: a
+// contract's money is held on payment, posted lesson by lesson, voided by a refund.
+//
 // The child and the parent are named to the two parties of the contract only,
 // and in no event, log or trace.
 package escrow
@@ -45,7 +48,7 @@ func (f Fen) Yuan() string {
 // Entry is one line of a contract's history. It is never changed.
 type Entry struct {
 	At      string `json:"at" description:"RFC 3339, legal time"`
-	Actor   string `json:"actor" description:"家长, 机构 or 系统; never a name"`
+	Actor   string `json:"actor" description:"家长, 机构, 主管部门 or 系统; never a name"`
 	Action  string `json:"action"`
 	Summary string `json:"summary"`
 }
@@ -54,5 +57,6 @@ type Entry struct {
 const (
 	byParent      = "家长"
 	byInstitution = "机构"
+	byBureau      = "主管部门"
 	bySystem      = "系统"
 )

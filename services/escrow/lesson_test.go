@@ -71,7 +71,7 @@ func TestMoney(t *testing.T) {
 		if n+gifts == 1 {
 			terms.LastLesson = terms.FirstLesson
 		}
-		c := offer(terms, Institution{})
+		c := offer(terms, Institution{}, custodyMode)
 		schedule := plan(terms)
 		c.State = paid
 		if err := c.receive(price, d("2026-03-01").Start()); err != nil {

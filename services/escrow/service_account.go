@@ -92,17 +92,17 @@ func (s *Service) showAccount(ctx context.Context, tx pgx.Tx, a Account, i Insti
 	return v, err
 }
 
-// mayCollect returns Refused unless i may take prepayments: its licence is in
-// force and its supervised account was reported.
-func (s *Service) mayCollect(ctx context.Context, tx pgx.Tx, i Institution) error {
+// mayCollect returns how i's prepayments are supervised, and Refused unless it may
+// take any: its licence is in force and its supervised account was reported.
+func (s *Service) mayCollect(ctx context.Context, tx pgx.Tx, i Institution) (mode string, err error) {
 	if err := i.licensed(s.today()); err != nil {
-		return err
+		return "", err
 	}
-	has, err := hasAccount(ctx, tx, i.ID)
-	if err == nil && !has {
+	a, err := findAccount(ctx, tx, i.ID)
+	if errors.Is(err, fault.NotFound) {
 		err = fault.Refused.Errorf("%s尚未报备预收费资金监管专用账户，不得签约收费：预收费须全额进入本机构的监管账户（依据：%s）", i.Name, supervision)
 	}
-	return err
+	return a.Mode, err
 }
 
 // keep takes over what licensing says of an institution.

@@ -32,10 +32,11 @@ func (s *Service) OfferContract(ctx context.Context, req OfferContract) (Contrac
 		if err := req.check(by.Subject, s.today()); err != nil {
 			return ContractView{}, err
 		}
-		if err := s.mayCollect(ctx, tx, i); err != nil {
+		mode, err := s.mayCollect(ctx, tx, i)
+		if err != nil {
 			return ContractView{}, err
 		}
-		c := offer(req.Terms, i)
+		c := offer(req.Terms, i, mode)
 		c.ID, c.OfferedOn = newID(), s.today()
 		if err := insertContract(ctx, tx, c, plan(req.Terms)); err != nil {
 			return ContractView{}, err
@@ -151,14 +152,14 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := saveContract(ctx, tx, c); err != nil {
 		return err
 	}
-	id := newID()
-	if err := savePayment(ctx, tx, c, id, req.Reference); err != nil {
+	held := c.hold(req.Reference)
+	if err := savePayment(ctx, tx, c, req.Reference, held); err != nil {
 		return err
 	}
 	if err := s.note(ctx, tx, c, byParent, by.Subject, "pay", c.Paid.Yuan()+" 已进入监管账户"); err != nil {
 		return err
 	}
-	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, id)); err != nil {
+	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id)); err != nil {
 		return err
 	}
 	return s.judge(ctx, tx, b, "")

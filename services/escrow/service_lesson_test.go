@@ -25,7 +25,7 @@ func TestStoryOfLessons(t *testing.T) {
 	if v = h.contract("parent", v.ID); v.State != finished || v.HeldFen != 0 || v.ReleasedFen != 1000 {
 		t.Errorf("in the end: %s, %+v", v.State, v.Money)
 	}
-	if n := h.count(`SELECT sum(amount) FROM releases`); n != 1000 {
+	if n := h.released(); n != 1000 {
 		t.Errorf("%d released", n)
 	}
 

@@ -40,7 +40,7 @@ func TestRaces(t *testing.T) {
 		_, err := h.PayContract(ctx("parent"), PayContract{h.key(), one, 480000, "SAME"})
 		return err
 	})
-	if n := h.count(`SELECT count(*) FROM payments`); ok != 20 || n != 1 || h.facts("PaymentReceived") != 1 {
+	if n := h.count(`SELECT count(*) FROM transfers WHERE kind = 'hold'`); ok != 20 || n != 1 || h.facts("PaymentReceived") != 1 {
 		t.Errorf("20 payments under one reference: %d answered, %v, %d booked", ok, others, n)
 	}
 	h.taught(one, 1)
@@ -48,7 +48,7 @@ func TestRaces(t *testing.T) {
 		_, err := h.ConfirmLesson(ctx("parent"), ConfirmLesson{h.key(), LessonOf{one, 1}})
 		return err
 	})
-	if n := h.count(`SELECT sum(amount) FROM releases`); ok != 20 || n != 10000 || h.facts("FundsReleased") != 1 {
+	if n := h.released(); ok != 20 || n != 10000 || h.facts("FundsReleased") != 1 {
 		t.Errorf("20 confirmations of one lesson: %d answered, %v, %d released", ok, others, n)
 	}
 	same := h.key()
@@ -130,13 +130,27 @@ func (h *house) sound() {
 	h.t.Helper()
 	if n := h.count(`
 		SELECT count(*) FROM contracts c WHERE
-			released <> (SELECT coalesce(sum(amount), 0) FROM releases r WHERE r.contract_id = c.id)
-			OR released <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'CONFIRMED' AND NOT waits)
+			released <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'CONFIRMED' AND NOT waits)
 			OR refunded <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'REFUNDED')
 			OR refunded <> (SELECT coalesce(sum(amount), 0) FROM refunds r WHERE r.contract_id = c.id AND state = 'PAID')
-			OR paid <> (SELECT coalesce(sum(amount), 0) FROM payments p WHERE p.contract_id = c.id)
+			OR paid <> -(SELECT coalesce(sum(amount), 0) FROM entries e WHERE e.contract_id = c.id AND amount < 0)
+			OR paid - released - refunded <> coalesce((SELECT -balance FROM balances b WHERE b.contract_id = c.id), 0)
+				+ (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND waits)
 			OR price <> (SELECT sum(fee) FROM lessons l WHERE l.contract_id = c.id)
 			OR open <> (SELECT count(*) FROM lessons l WHERE l.contract_id = c.id AND state NOT IN ('CONFIRMED', 'REFUNDED', 'CANCELLED'))`); n != 0 {
 		h.t.Errorf("the books of %d contracts do not agree", n)
 	}
+	if n := h.count(`SELECT count(*) FROM (SELECT FROM entries GROUP BY institution_id, transfer_id HAVING sum(amount) <> 0) x`); n != 0 {
+		h.t.Errorf("%d transfers do not balance", n)
+	}
+	if n := h.count(`SELECT count(*) FROM balances b WHERE balance <> (SELECT coalesce(sum(amount), 0) FROM entries e
+		WHERE (e.institution_id, e.account, e.contract_id) = (b.institution_id, b.account, b.contract_id))`); n != 0 {
+		h.t.Errorf("%d balances are not what their entries add up to", n)
+	}
+}
+
+// released is what the ledger says was paid out, to all institutions.
+func (h *house) released() int64 {
+	h.t.Helper()
+	return h.count(`SELECT coalesce(sum(-balance), 0) FROM balances WHERE account = 'released'`)
 }

@@ -143,6 +143,9 @@ func (s *Service) payBack(ctx context.Context, tx pgx.Tx, b basket, r *Refund, e
 	if err := saveContract(ctx, tx, c); err != nil {
 		return err
 	}
+	if err := post(ctx, tx, c.void(*r, e.at), c.payBack(*r, e.at)); err != nil {
+		return err
+	}
 	fact := fmt.Sprintf("退费 %s，已原路退回", r.Words())
 	if err := s.note(ctx, tx, c, bySystem, "", "pay_back", fact+"（银行为模拟）"); err != nil {
 		return err

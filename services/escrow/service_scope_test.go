@@ -17,7 +17,7 @@ func TestSecondWall(t *testing.T) {
 	h.confirmed(v.ID, 1)
 	h.refunded(v.ID, 1)
 	h.black("case-1", "art")
-	tables := []string{"accounts", "account_timeline", "holds", "contracts", "lessons", "payments", "releases", "refunds", "flags", "timeline"}
+	tables := []string{"accounts", "account_timeline", "holds", "contracts", "lessons", "balances", "entries", "transfers", "refunds", "flags", "timeline"}
 	ofAccount := map[string]bool{"accounts": true, "account_timeline": true, "holds": true}
 	for _, tt := range []struct {
 		by   string
@@ -65,8 +65,8 @@ func (h *house) seenBy(by, table string) (n int) {
 func (h *house) unchangeable() {
 	h.t.Helper()
 	for _, sql := range []string{
-		`UPDATE timeline SET summary = ''`, `DELETE FROM timeline`, `UPDATE releases SET amount = 1`, `DELETE FROM releases`,
-		`UPDATE payments SET amount = 1`, `DELETE FROM payments`, `DELETE FROM payment_references`, `TRUNCATE timeline`,
+		`UPDATE timeline SET summary = ''`, `DELETE FROM timeline`, `UPDATE entries SET amount = 1`, `DELETE FROM entries`, `TRUNCATE entries`,
+		`UPDATE transfers SET at = now()`, `DELETE FROM transfers`, `TRUNCATE transfers`, `DELETE FROM balances`, `DELETE FROM payment_references`, `TRUNCATE timeline`,
 		`UPDATE account_timeline SET summary = ''`, `DELETE FROM account_timeline`,
 		`UPDATE contracts SET released = paid + 1`, `UPDATE contracts SET refunded = -1`,
 	} {

@@ -56,11 +56,6 @@ func saveInstitution(ctx context.Context, tx pgx.Tx, i Institution) error {
 	return nil
 }
 
-func hasAccount(ctx context.Context, tx pgx.Tx, institution string) (has bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM accounts WHERE institution = $1)`, institution).Scan(&has)
-	return has, err
-}
-
 func findAccount(ctx context.Context, tx pgx.Tx, institution string) (Account, error) {
 	return pg.One[Account](ctx, tx, "监管账户", `
 		SELECT id, institution, jurisdiction, manager, mode, bank, account_tail, agreement_no, opened_on, reported_on

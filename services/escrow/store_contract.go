@@ -11,7 +11,7 @@ import (
 )
 
 const contractColumns = `c.id, c.institution_id, c.jurisdiction, c.manager, c.parent, c.pupil, c.course, c.basket, c.state, c.lessons, c.gift_lessons,
-	c.first_lesson, c.last_lesson, c.price, c.paid, c.released, c.refunded, c.open, c.watched, c.offered_on, c.paid_at`
+	c.first_lesson, c.last_lesson, c.mode, c.price, c.paid, c.released, c.refunded, c.open, c.watched, c.offered_on, c.paid_at`
 
 // contractRow is a contract with what people see beside it.
 type contractRow struct {
@@ -97,10 +97,10 @@ func collectBasket(rows pgx.Rows, id string) (basket, error) {
 func insertContract(ctx context.Context, tx pgx.Tx, c *Contract, schedule []Lesson) error {
 	if _, err := tx.Exec(ctx, `
 		INSERT INTO contracts (institution_id, id, jurisdiction, manager, parent, pupil, course, basket, state, lessons, gift_lessons,
-			first_lesson, last_lesson, price, open, offered_on)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)`,
+			first_lesson, last_lesson, mode, price, open, offered_on)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`,
 		c.InstitutionID, c.ID, c.Jurisdiction, c.Manager, c.Parent, c.Pupil, c.Course, c.Basket, c.State, c.Lessons, c.GiftLessons,
-		c.FirstLesson, c.LastLesson, c.Price, c.Open, c.OfferedOn); err != nil {
+		c.FirstLesson, c.LastLesson, c.Mode, c.Price, c.Open, c.OfferedOn); err != nil {
 		return err
 	}
 	ns, gifts, dates, fees := make([]int, len(schedule)), make([]bool, len(schedule)), make([]day.Date, len(schedule)), make([]Fen, len(schedule))
@@ -125,8 +125,9 @@ func saveContract(ctx context.Context, tx pgx.Tx, c *Contract) error {
 	return one(ctx, tx, updateContract, c.row()...)
 }
 
-// savePayment records the money; Conflict if its reference was used before.
-func savePayment(ctx context.Context, tx pgx.Tx, c *Contract, id, reference string) error {
+// savePayment books the money, which held holds; Conflict if its reference was used
+// before, by whatever institution.
+func savePayment(ctx context.Context, tx pgx.Tx, c *Contract, reference string, held transfer) error {
 	tag, err := tx.Exec(ctx, `INSERT INTO payment_references (reference, institution_id, contract_id) VALUES ($1, $2, $3) ON CONFLICT DO NOTHING`,
 		reference, c.InstitutionID, c.ID)
 	if err == nil && tag.RowsAffected() == 0 {
@@ -135,15 +136,15 @@ func savePayment(ctx context.Context, tx pgx.Tx, c *Contract, id, reference stri
 	if err != nil {
 		return err
 	}
-	_, err = tx.Exec(ctx, `INSERT INTO payments (institution_id, contract_id, id, reference, amount, at) VALUES ($1, $2, $3, $4, $5, $6)`,
-		c.InstitutionID, c.ID, id, reference, c.Paid, c.PaidAt)
-	return err
+	if err := openAccounts(ctx, tx, c.InstitutionID, c.ID); err != nil {
+		return err
+	}
+	return post(ctx, tx, held)
 }
 
 // paidWith reports whether c was paid under reference.
 func paidWith(ctx context.Context, tx pgx.Tx, c *Contract, reference string) (was bool, err error) {
-	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM payments WHERE institution_id = $1 AND contract_id = $2 AND reference = $3)`,
-		c.InstitutionID, c.ID, reference).Scan(&was)
+	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM payment_references WHERE reference = $1 AND contract_id = $2)`, reference, c.ID).Scan(&was)
 	return was, err
 }
 

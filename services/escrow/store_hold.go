@@ -111,14 +111,17 @@ func nextWaiting(ctx context.Context, tx pgx.Tx) (contract string, err error) {
 
 // savePaidOut writes that the fees of lessons were paid out to the institution.
 func savePaidOut(ctx context.Context, tx pgx.Tx, c *Contract, lessons []Lesson, e entry) error {
-	ns, fees := make([]int, len(lessons)), make([]Fen, len(lessons))
+	ns, booked := make([]int, len(lessons)), make([]transfer, len(lessons))
 	for i, l := range lessons {
-		ns[i], fees[i] = l.N, l.Fee
+		ns[i], booked[i] = l.N, c.resume(l, e.at)
+	}
+	args, err := postArgs(booked)
+	if err != nil {
+		return err
 	}
 	var batch pgx.Batch
 	batch.Queue(`UPDATE lessons SET waits = false WHERE institution_id = $1 AND contract_id = $2 AND n = ANY ($3)`, c.InstitutionID, c.ID, ns)
-	batch.Queue(`INSERT INTO releases (institution_id, contract_id, n, amount, at)
-		SELECT $1, $2, n, fee, $5 FROM unnest($3::int[], $4::bigint[]) AS l (n, fee)`, c.InstitutionID, c.ID, ns, fees, e.at)
+	batch.Queue(postSQL, args...)
 	batch.Queue(updateContract, c.row()...)
 	batch.Queue(insertEntry, c.InstitutionID, c.ID, e.at, e.by, e.account, e.action, e.summary)
 	return tx.SendBatch(ctx, &batch).Close()

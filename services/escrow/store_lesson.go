@@ -74,11 +74,15 @@ func saveLesson(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
 // saveConfirmed writes all that a confirmation changes, in one round trip.
 func saveConfirmed(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson, e entry) error {
 	var batch pgx.Batch
+	if l.Fee > 0 {
+		args, err := postArgs([]transfer{c.post(l, e.at)})
+		if err != nil {
+			return err
+		}
+		batch.Queue(postSQL, args...)
+	}
 	batch.Queue(updateLesson, l.row(c)...)
 	batch.Queue(updateContract, c.row()...)
-	if l.Fee > 0 && !l.Waits {
-		batch.Queue(`INSERT INTO releases (institution_id, contract_id, n, amount, at) VALUES ($1, $2, $3, $4, $5)`, c.InstitutionID, c.ID, l.N, l.Fee, e.at)
-	}
 	batch.Queue(insertEntry, c.InstitutionID, c.ID, e.at, e.by, e.account, e.action, e.summary)
 	return tx.SendBatch(ctx, &batch).Close()
 }

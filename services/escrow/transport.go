@@ -21,16 +21,18 @@ var (
 	AgreeRefunds    = auth.Permit("escrow:refund:agree")
 	ReadFlags       = auth.Permit("escrow:flag:read")
 	ReadHolds       = auth.Permit("escrow:hold:read")
+	ReadStatements  = auth.Permit("escrow:statement:read")
+	BookDifferences = auth.Permit("escrow:difference:book")
 	RepublishAll    = auth.Permit("escrow:republish")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
 )
 
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadInbox},
-	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmLessons, DisputeLessons, AskRefunds, ReadFlags, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadInbox},
-	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, RepublishAll, ReadInbox},
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadStatements, ReadInbox},
+	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmLessons, DisputeLessons, AskRefunds, ReadFlags, ReadStatements, ReadInbox},
+	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox},
 })
 
 // Routes publishes s on api.
@@ -54,6 +56,9 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/flags", "ListFlags", ReadFlags, s.ListFlags)
 	kit.Route(api, "GET /v1/flags/{id}", "FindFlag", ReadFlags, s.FindFlag)
 	kit.Route(api, "GET /v1/holds", "ListHolds", ReadHolds, s.ListHolds)
+	kit.Route(api, "GET /v1/statements/{institution}/{account}", "FindStatement", ReadStatements, s.FindStatement)
+	kit.Route(api, "POST /v1/differences", "RecordDifference", BookDifferences, s.RecordDifference, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/differences/{id}/reverse", "ReverseDifference", BookDifferences, s.ReverseDifference, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary, kit.As(kit.Reports))

@@ -110,7 +110,7 @@ func (f *fact) tidy() {
 	}
 	if f.At("type").Raw == "" && f.At("label").Text != "" { // a field of a form has both, and needs both
 		f.Facts = f.Less("name", "action")
-		if f.At("at").Text != "" { // a step: its label says whence and where to
+		if f.At("at").Text != "" || f.At("on").Text != "" { // a step: its label says whence and where to
 			f.Facts = f.Less("from", "to")
 		}
 	}
@@ -138,6 +138,10 @@ func (f fact) linked(pages map[string]string) fact {
 		key := c.Key
 		if f.List {
 			key = f.Key
+		}
+		if key == "actions" { // a form sends ids as they are
+			rest = append(rest, c)
+			continue
 		}
 		if _, err := uuid.Parse(c.Raw); c.Leaf && err == nil {
 			if key == "id" {

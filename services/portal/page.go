@@ -30,7 +30,7 @@ type view struct {
 	Body    any
 }
 
-var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track", "gone", "draw", "results", "time")
+var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track", "gone", "draw", "results", "time", "ops")
 
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{

@@ -6,13 +6,16 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+
+	"xunguan/pkg/mend"
 )
 
 // listKind is one list of cases, each with a page of its own.
 type listKind struct {
 	service, title string
-	base           string // address of a case, less its id; "" is no page
-	id             string // the field with that id
+	base           string   // address of a case, less its id; "" is no page
+	id             string   // the field with that id
+	opens          []string // the roles whose pages those are; none is everybody
 	columns        []string
 	filters        []filter
 	forms          string // where the service says what may be begun; "" is nothing
@@ -76,7 +79,7 @@ var staffLists = map[string]listKind{
 		filters: []filter{{Name: "list", Choices: []string{"WHITE", "BLACK"}}, {Name: "state", Choices: []string{"PROPOSED", "APPROVED", "REFUSED", "PUBLISHED", "REMOVED"}}},
 	},
 	"applications": {service: "licensing", title: "设立申请", base: "/applications/", columns: []string{"name", "state_name", "place", "decide_by"}},
-	"institutions": {service: "licensing", title: "机构", columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}},
+	"institutions": {service: "licensing", title: "机构", base: "/accounts/", opens: []string{"principal", "examiner", "city"}, columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}},
 	"contracts":    contractList,
 }
 
@@ -104,6 +107,9 @@ func (d *door) list(w http.ResponseWriter, r *http.Request, name string, k listK
 	asked := r.URL.Query()
 	if r.Method != http.MethodGet {
 		asked = url.Values{}
+	}
+	if k.opens != nil && !slices.ContainsFunc(k.opens, v.session.Holds) {
+		k.base = ""
 	}
 	narrowed := url.Values{}
 	t := tableView{Title: k.title, Note: k.note, Base: k.base, ID: k.id, Columns: k.columns}
@@ -171,6 +177,8 @@ func (v view) Nav() []link {
 	case v.Session == nil:
 	case v.Session.Holds("principal"):
 		names = []string{"applications", "institutions", "contracts", "visits", "rectifications", "list-entries"}
+	case v.Session.Holds(mend.Operator):
+		return []link{{"/ops", "运行台"}}
 	case v.Session.Holds("intake"):
 		names = []string{"tips"}
 	default:

@@ -17,6 +17,7 @@ var staffCases = map[string]caseKind{
 	"applications":   {service: "licensing", title: "设立申请"},
 	"flags":          {service: "escrow", title: "预收费提示"},
 	"list-entries":   {service: "licensing", title: "名单"},
+	"accounts":       {service: "escrow", title: "监管账户"},
 	"contracts":      contractCase,
 	"tips":           {service: "tipoff", title: "举报"},
 	"tasks":          {service: "inspection", title: "检查任务"},
@@ -37,6 +38,7 @@ func (d *door) staffPages(mux *table) {
 	for name, k := range staffCases {
 		d.casePages(mux, name, k)
 	}
+	d.opsPages(mux)
 	if d.Trial {
 		mux.Handle("GET /trial/traces", d.counted(d.page(d.listTraces)))
 		mux.Handle("GET /trial/traces/{id}", d.counted(d.page(d.showTrace)))

@@ -51,3 +51,25 @@ func TestReady(t *testing.T) {
 	want(caught, true, "held once")
 	want(s.CaughtUp, false, "licensing is away")
 }
+
+// TestPeersReadyByAnyInstance: Consul may still name one that has just died.
+func TestPeersReadyByAnyInstance(t *testing.T) {
+	t.Parallel()
+	live := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) {}))
+	defer live.Close()
+	dead := httptest.NewServer(nil)
+	dead.Close()
+	for _, tt := range []struct {
+		at []string
+		ok bool
+	}{
+		{[]string{dead.Listener.Addr().String(), live.Listener.Addr().String()}, true},
+		{[]string{dead.Listener.Addr().String()}, false},
+		{nil, false},
+	} {
+		s := &Service{Names: []string{"escrow"}, Find: func(context.Context, string) ([]string, error) { return tt.at, nil }}
+		if err := s.PeersReady(t.Context()); (err == nil) != tt.ok {
+			t.Errorf("%v: %v", tt.at, err)
+		}
+	}
+}

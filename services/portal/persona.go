@@ -23,6 +23,7 @@ func personas() []Persona {
 		{"fire", "姑苏区消防救援大队检查员", "fire", "fire", "320508"},
 		{"intake", "姑苏区举报受理员", "intake", "intake", "320508"},
 		{"city", "苏州市教育局管理员", "city", "education", "320500"},
+		{"operator", "苏州市平台运行员（不看案件）", "operator", "operations", "320500"},
 	}
 	var all []Persona
 	for _, r := range rows {

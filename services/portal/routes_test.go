@@ -54,6 +54,8 @@ func TestRoutes(t *testing.T) {
 		"GET /flags/{id}":           {"/flags/f1", member, 200},
 		"POST /flags/{id}":          {"/flags/f1", map[string]int{"nobody": 401}, 403},
 		"GET /list-entries":         {"/list-entries", map[string]int{"nobody": 401}, 404},
+		"GET /accounts/{id}":        {"/accounts/a", map[string]int{"nobody": 401}, 404}, // withOffice has no such page
+		"POST /accounts/{id}":       {"/accounts/a", map[string]int{"nobody": 401}, 403},
 		"GET /tasks":                {"/tasks", map[string]int{"nobody": 401}, 503},
 		"POST /tasks":               {"/tasks", map[string]int{"nobody": 401}, 403},
 		"GET /tasks/{id}":           {"/tasks/t", map[string]int{"nobody": 401}, 503},
@@ -84,11 +86,13 @@ func TestRoutes(t *testing.T) {
 		"GET /tipoff/track":         public("/tipoff/track", 200),
 		"POST /tipoff/track":        public("/tipoff/track", 503),
 		"POST /tipoff/supplement":   public("/tipoff/supplement", 503),
+		"GET /ops":                  {"/ops", map[string]int{"nobody": 401}, 403},
+		"POST /ops":                 {"/ops", map[string]int{"nobody": 401}, 403},
 		"GET /trial/traces":         public("/trial/traces", 200),
 		"GET /trial/traces/{id}":    public("/trial/traces/0", 404),
 	}
 	onlyPublic := []string{"GET /institutions/{id}", "GET /results", "GET /tipoff", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement"}
-	onlyStaff := strings.Split("GET /institutions,GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
+	onlyStaff := strings.Split("GET /ops,POST /ops,GET /institutions,GET /accounts/{id},POST /accounts/{id},GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
 		"GET /sweeps,GET /officers,GET /follow-ups,GET /follow-ups/{id},POST /follow-ups/{id},GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /tips,GET /tips/{id},POST /tips/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
 	for l, except := range map[Listener][]string{Public: onlyStaff, Staff: onlyPublic} {
 		want := slices.DeleteFunc(slices.Sorted(maps.Keys(both)), func(p string) bool { return slices.Contains(except, p) })

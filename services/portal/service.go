@@ -17,6 +17,7 @@ import (
 	"xunguan/pkg/clock"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/kit"
+	"xunguan/pkg/mend"
 	"xunguan/pkg/peer"
 	"xunguan/pkg/pg"
 )
@@ -37,6 +38,7 @@ type Service struct {
 	Login   *Login   // nil: no provider is configured
 	Terms   Terms
 	Limits  Limits
+	Desk    *mend.Desk // of portal's own events; nil: it consumes none
 	Trial   bool
 	Clock   *clock.Clock     // legal time, which the trial moves
 	Machine func() time.Time // the machine's time, for sessions

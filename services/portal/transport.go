@@ -9,6 +9,7 @@ import (
 	"xunguan/pkg/auth"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/kit"
+	"xunguan/pkg/mend"
 )
 
 //go:embed templates static
@@ -27,6 +28,10 @@ func (s *Service) Routes(api *kit.API) {
 func (s *Service) Handlers() map[Listener]http.Handler {
 	s.api = &kit.API{Title: "portal", Verifier: s.Signer.verifier, Policy: Grants, Log: s.Log}
 	s.Routes(s.api)
+	if s.Desk != nil {
+		s.api.Policy = mend.Grant(Grants)
+		s.Desk.Routes(s.api)
+	}
 	own := s.api.Handler()
 	b := &buckets{limits: s.Limits, machine: s.Machine}
 	doors := make(map[Listener]http.Handler)
@@ -153,7 +158,10 @@ func (d *door) logout(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := v.admit(r, r.PostFormValue("csrf")); err != nil && !v.stale {
+	if err := r.ParseForm(); err != nil {
+		return fault.Invalid.Wrap(err)
+	}
+	if err := v.admit(r, r.PostForm.Get("csrf")); err != nil && !v.stale {
 		return err
 	}
 	if err := d.leave(w, r); err != nil {

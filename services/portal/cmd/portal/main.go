@@ -14,6 +14,7 @@ import (
 	"xunguan/pkg/clock"
 	"xunguan/pkg/consul"
 	"xunguan/pkg/event"
+	"xunguan/pkg/mend"
 	"xunguan/pkg/peer"
 	"xunguan/pkg/pg"
 	"xunguan/services/portal"
@@ -41,7 +42,8 @@ type config struct {
 	Rate                 float64           `default:"50" help:"Requests a second of one session, or of one address without one; 0 is no limit."`
 	Burst                int               `default:"200" help:"Requests at once beyond rate."`
 	Busy                 int               `default:"256" help:"Requests under way at one listener; 0 is no limit."`
-	Trial                bool              `help:"Trial mode: log in as anybody, move the clock, look at traces; cookies without TLS."`
+	event.Keep           `embed:""`
+	Trial                bool `help:"Trial mode: log in as anybody, move the clock, look at traces; cookies without TLS."`
 }
 
 func main() { app.Main("portal", build) }
@@ -88,7 +90,11 @@ func build(ctx context.Context, a *app.App, c config) error {
 	a.OnStop("kafka reader", reader.Close)
 	m := event.Mux{}
 	s.On(m)
-	a.Go((&event.Consumer{Name: a.Name, DB: db, Reader: reader, Handle: m.Handle, Log: a.Log}).Run)
+	consumer := &event.Consumer{Name: a.Name, DB: db, Reader: reader, Handle: m.Handle, Log: a.Log}
+	a.Go(consumer.Run)
+	a.Go(consumer.Watch)
+	a.Go((&event.Pruner{DB: db, Keep: c.Keep, Pressure: new(event.Pressure), Log: a.Log}).Run)
+	s.Desk = &mend.Desk{DB: db, Consumer: consumer, Log: a.Log}
 	a.Go(s.Purge)
 	event.Observe(db)
 	a.Ready("database", db.Ping)

@@ -1,0 +1,141 @@
+package escrow
+
+import (
+	"context"
+	"errors"
+	"math/rand/v2"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"xunguan/pkg/fault"
+)
+
+// cutter cuts all its connections at one chosen write or read of theirs: a write
+// never leaves, of a read the question has arrived and the answer is lost. It is
+// what a killed service looks like to the database, at every point of a use case.
+type cutter struct{ left atomic.Int64 }
+
+type cutConn struct {
+	net.Conn
+	c *cutter
+}
+
+func (c cutConn) cut() bool {
+	if c.c.left.Add(-1) != 0 {
+		return false
+	}
+	_ = c.Close() // that is the fault
+	return true
+}
+
+func (c cutConn) Write(b []byte) (int, error) {
+	if c.cut() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Write(b)
+}
+
+func (c cutConn) Read(b []byte) (int, error) {
+	if c.cut() {
+		return 0, net.ErrClosed
+	}
+	return c.Conn.Read(b)
+}
+
+// cutting is h's service over connections that c cuts.
+func (h *house) cutting(c *cutter) *Service {
+	h.t.Helper()
+	config := h.DB.Config()
+	config.MaxConns = 1 // so that the points come in one order
+	dial := config.ConnConfig.DialFunc
+	config.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		conn, err := dial(ctx, network, addr)
+		return cutConn{conn, c}, err
+	}
+	db := must(pgxpool.NewWithConfig(h.t.Context(), config))(h.t)
+	h.t.Cleanup(db.Close)
+	return &Service{DB: db, Now: h.Now}
+}
+
+// TestCrashAnywhere cuts each way of moving money at one point after the other,
+// until nothing is left to cut; asked again with the same key, each has one effect.
+// It takes every so many-th point, beginning anywhere: ESCROW_POINTS=1 takes all.
+func TestCrashAnywhere(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name string
+		// prepare makes a fresh case and returns the one request on it.
+		prepare func(h *house) func(*Service) error
+		fact    string
+		kind    string
+	}{
+		{"pay", func(h *house) func(*Service) error {
+			id := h.sign(h.terms()).ID
+			req := PayContract{h.key(), id, 480000, "REF-" + id}
+			return func(s *Service) error { _, err := s.PayContract(h.as("parent"), req); return err }
+		}, "PaymentReceived", holdTransfer},
+		{"confirm", func(h *house) func(*Service) error {
+			id := h.paid(h.terms()).ID
+			h.taught(id, 1)
+			req := ConfirmLesson{h.key(), LessonOf{id, 1}}
+			return func(s *Service) error { _, err := s.ConfirmLesson(h.as("parent"), req); return err }
+		}, "FundsReleased", postTransfer},
+		{"refund", func(h *house) func(*Service) error {
+			id := h.paid(h.terms()).ID
+			r := must(h.RequestRefund(h.as("parent"), RequestRefund{Key: h.key(), Contract: id, Lessons: 3, Reason: "x"}))(h.t)
+			req := AgreeRefund{h.key(), r.ID}
+			return func(s *Service) error { _, err := s.AgreeRefund(h.as("principal"), req); return err }
+		}, "RefundPaid", payBackTransfer},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			h := newHouse(t, "2026-03-02")
+			var c cutter
+			s := h.cutting(&c)
+			if err := s.DB.Ping(t.Context()); err != nil { // the points of connecting are no use case's
+				t.Fatal(err)
+			}
+			stride := setting(t, "ESCROW_POINTS", 6)
+			point, cuts := int64(1+rand.N(stride)), int64(0) //nolint:gosec // dice
+			for ; ; point += int64(stride) {
+				ask := tt.prepare(h)
+				c.left.Store(point)
+				err := ask(s)
+				uncut := c.left.Swap(0) > 0
+				if err != nil && !errors.Is(err, fault.Unavailable) {
+					t.Errorf("cut at point %d: %v, want unavailable", point, err)
+				}
+				for range 2 {
+					if err := again(s, ask); err != nil {
+						t.Fatalf("asked again after point %d: %v", point, err)
+					}
+				}
+				if n, m := h.facts(tt.fact), h.count(`SELECT count(*) FROM transfers WHERE kind = $1`, tt.kind); n != cuts+1 || m != cuts+1 {
+					t.Fatalf("after point %d: %d facts and %d transfers, want %d of each", point, n, m, cuts+1)
+				}
+				if uncut {
+					break
+				}
+				cuts++
+			}
+			t.Logf("cut at %d points of %d", cuts, point)
+			if cuts < 3 {
+				t.Errorf("cut at %d points only", cuts)
+			}
+			h.sound()
+		})
+	}
+}
+
+// again asks until the database has noticed that the first one is gone.
+func again(s *Service, ask func(*Service) error) error {
+	for deadline := time.Now().Add(10 * time.Second); ; time.Sleep(5 * time.Millisecond) {
+		if err := ask(s); !errors.Is(err, fault.InFlight) || time.Now().After(deadline) {
+			return err
+		}
+	}
+}

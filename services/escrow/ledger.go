@@ -1,0 +1,205 @@
+package escrow
+
+import (
+	"errors"
+	"fmt"
+	"time"
+)
+
+// The accounts of the ledger. held is a contract's, all others an institution's.
+const (
+	custodyAccount    = "custody"
+	depositAccount    = "deposit"
+	receivableAccount = "receivable"
+	heldAccount       = "held"
+	releasedAccount   = "released"
+	frozenAccount     = "frozen"
+	refundsAccount    = "refunds"
+	differenceAccount = "differences"
+)
+
+// ledgerAccounts is what people call each account, and the side on which its
+// balance stands.
+var ledgerAccounts = map[string]struct{ name, side string }{
+	custodyAccount:    {"银行托管专户", debitSide},
+	depositAccount:    {"风险保证金专户", debitSide},
+	receivableAccount: {"机构已收、应返学费", debitSide},
+	heldAccount:       {"未消课预收费", creditSide},
+	releasedAccount:   {"已拨付机构", creditSide},
+	frozenAccount:     {"暂停拨付待付", creditSide},
+	refundsAccount:    {"待退家长", creditSide},
+	differenceAccount: {"待查差额", debitSide},
+}
+
+const debitSide, creditSide = "借", "贷"
+
+// The kinds of transfers. A contract's money is held until it is posted, lesson by
+// lesson, or voided by a refund: what is held can be resolved only once.
+const (
+	holdTransfer    = "hold"
+	postTransfer    = "post"
+	voidTransfer    = "void"
+	resumeTransfer  = "resume"
+	payBackTransfer = "payback"
+	differTransfer  = "difference"
+	reverseTransfer = "reversal"
+)
+
+var transferKinds = map[string]string{
+	holdTransfer: "付款入账", postTransfer: "课消拨付", voidTransfer: "退费解付", resumeTransfer: "恢复拨付", payBackTransfer: "原路退回",
+	differTransfer: "银行差额", reverseTransfer: "冲正",
+}
+
+// leg is one entry of a transfer: what it adds to an account. A debit is positive.
+type leg struct {
+	account, contract string
+	amount            Fen
+}
+
+// transfer moves money between the accounts of one institution. Its legs add up
+// to nothing; its reference is the business fact that it books, once for ever.
+type transfer struct {
+	id, institution, kind, reference string
+	reverses                         string // id of the transfer that a reversal takes back
+	at                               time.Time
+	legs                             []leg
+}
+
+// move is a transfer of amount that debits one account of c's and credits another.
+func (c *Contract) move(kind, reference, debit, credit string, amount Fen, at time.Time) transfer {
+	of := func(account string, amount Fen) leg {
+		if account == heldAccount {
+			return leg{account, c.ID, amount}
+		}
+		return leg{account, "", amount}
+	}
+	return transfer{
+		id: newID(), institution: c.InstitutionID, kind: kind, reference: reference, at: at,
+		legs: []leg{of(debit, amount), of(credit, -amount)},
+	}
+}
+
+// backing is the account that c's money is in: the bank's custody, or what the
+// institution took in itself and covers by its deposit.
+func (c *Contract) backing() string {
+	if c.Mode == depositMode {
+		return receivableAccount
+	}
+	return custodyAccount
+}
+
+// hold books c's payment.
+func (c *Contract) hold(reference string) transfer {
+	return c.move(holdTransfer, "payment/"+reference, c.backing(), heldAccount, c.Paid, *c.PaidAt)
+}
+
+// post books the fee of a confirmed lesson: to the institution or, while payouts
+// are held, to what waits for it.
+func (c *Contract) post(l Lesson, at time.Time) transfer {
+	to := releasedAccount
+	if l.Waits {
+		to = frozenAccount
+	}
+	return c.move(postTransfer, fmt.Sprintf("lesson/%s/%d", c.ID, l.N), heldAccount, to, l.Fee, at)
+}
+
+// resume books the fee of a lesson that waited.
+func (c *Contract) resume(l Lesson, at time.Time) transfer {
+	return c.move(resumeTransfer, fmt.Sprintf("resume/%s/%d", c.ID, l.N), frozenAccount, releasedAccount, l.Fee, at)
+}
+
+// void books that r's lessons are not given: their fees are the parent's again.
+func (c *Contract) void(r Refund, at time.Time) transfer {
+	return c.move(voidTransfer, "refund/"+r.ID, heldAccount, refundsAccount, r.Amount, at)
+}
+
+// payBack books that r went back by the original route.
+func (c *Contract) payBack(r Refund, at time.Time) transfer {
+	return c.move(payBackTransfer, "payback/"+r.ID, refundsAccount, c.backing(), r.Amount, at)
+}
+
+// difference books that the bank has amount more than the ledger, less if it is
+// negative: it stays open on an account of its own until it is explained.
+func difference(institution, account, reference string, amount Fen, at time.Time) transfer {
+	return transfer{
+		id: newID(), institution: institution, kind: differTransfer, reference: "difference/" + reference, at: at,
+		legs: []leg{{account, "", amount}, {differenceAccount, "", -amount}},
+	}
+}
+
+// reversal takes back all of t, which is the only way to correct what was booked.
+func (t transfer) reversal(at time.Time) transfer {
+	back := transfer{id: newID(), institution: t.institution, kind: reverseTransfer, reference: "reversal/" + t.id, reverses: t.id, at: at}
+	for _, l := range t.legs {
+		back.legs = append(back.legs, leg{l.account, l.contract, -l.amount})
+	}
+	return back
+}
+
+// check returns an error unless t's legs balance: no database is needed to see it.
+func (t transfer) check() error {
+	var sum Fen
+	for _, l := range t.legs {
+		if l.amount == 0 {
+			return fmt.Errorf("transfer %s books nothing on %s", t.reference, l.account)
+		}
+		sum += l.amount
+	}
+	switch {
+	case t.reference == "":
+		return errors.New("a transfer without a business reference")
+	case len(t.legs) < 2 || sum != 0:
+		return fmt.Errorf("transfer %s does not balance: %d", t.reference, sum)
+	}
+	return nil
+}
+
+// StatementLine is one entry of an account.
+type StatementLine struct {
+	At         string `json:"at" description:"RFC 3339, legal time"`
+	Transfer   string `json:"transfer" description:"id"`
+	Kind       string `json:"kind"`
+	KindText   string `json:"kind_text"`
+	Reference  string `json:"reference" description:"the business fact, unique for ever"`
+	Reverses   string `json:"reverses,omitempty" description:"id of the transfer that this one takes back"`
+	DebitFen   Fen    `json:"debit_fen"`
+	CreditFen  Fen    `json:"credit_fen"`
+	BalanceFen Fen    `json:"balance_fen" description:"after this entry, on the account's own side"`
+}
+
+// Statement is an account as of a moment, oldest entry first.
+type Statement struct {
+	Institution string          `json:"institution"`
+	Account     string          `json:"account"`
+	AccountText string          `json:"account_text"`
+	Side        string          `json:"side" description:"借 or 贷: where the balance stands when it is positive"`
+	Contract    string          `json:"contract,omitempty"`
+	At          string          `json:"at" description:"RFC 3339, legal time"`
+	BalanceFen  Fen             `json:"balance_fen"`
+	Lines       []StatementLine `json:"lines"`
+	Page        int             `json:"page"`
+	More        bool            `json:"more"`
+}
+
+// entryRow is an entry as SQL finds it; Balance is the sum up to it.
+type entryRow struct {
+	At                                  string
+	Transfer, Kind, Reference, Reverses string
+	Amount, Balance                     Fen
+}
+
+// line is r as people read it, in an account whose balance stands on side.
+func (r entryRow) line(side string) StatementLine {
+	return StatementLine{
+		At: r.At, Transfer: r.Transfer, Kind: r.Kind, KindText: transferKinds[r.Kind], Reference: r.Reference, Reverses: r.Reverses,
+		DebitFen: max(r.Amount, 0), CreditFen: max(-r.Amount, 0), BalanceFen: onSide(side, r.Balance),
+	}
+}
+
+// onSide is a balance, whose debits are positive, as read on side.
+func onSide(side string, balance Fen) Fen {
+	if side == creditSide {
+		return -balance
+	}
+	return balance
+}
