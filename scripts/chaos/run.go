@@ -1,0 +1,158 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"time"
+)
+
+// How big the disks of the engines are, and how long drains may take.
+const (
+	postgresDisk = 2 << 30
+	brokerDisk   = 512 << 20
+)
+
+// harness is one call of make chaos: where its programs and data are.
+type harness struct {
+	config
+	bin, weak string // programs as they are, and those that can do without a defence
+	snapshot  string // data of a suite that is ready for the writers
+	root      string
+	runs      int
+	say       func(format string, args ...any)
+}
+
+// build compiles the suite, the witness and make up, as they are and with -tags weak.
+func (h *harness) build(ctx context.Context) error {
+	for bin, tags := range map[string]string{h.bin: "", h.weak: "weak"} {
+		if tags != "" && h.Only == storm {
+			continue
+		}
+		args := []string{"build", "-buildvcs=false", "-tags=" + tags, "-o", bin + "/", "./scripts/up", "./scripts/broker", "./scripts/chaos/witness"}
+		for name := range services {
+			owner := name
+			if name == "provider" {
+				owner = "portal"
+			}
+			args = append(args, "./services/"+owner+"/cmd/"+name)
+		}
+		cmd := exec.CommandContext(ctx, "go", args...) //nolint:gosec // our own packages
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("build: %w\n%s", err, out)
+		}
+	}
+	return nil
+}
+
+// prepare makes the snapshot: demo data, and what people.know adds to them.
+func (h *harness) prepare(ctx context.Context) error {
+	dir := filepath.Join(h.root, "prepared")
+	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's account passes through it
+		return err
+	}
+	s, err := start(ctx, h.bin, dir, h.Offset, "", nil)
+	if err != nil {
+		return err
+	}
+	_, err = meet(ctx, s, true)
+	if err == nil {
+		_, err = drain(ctx, s, time.Minute)
+	}
+	s.stop(true)
+	h.snapshot = dir
+	return err
+}
+
+// copy makes a suite's data folder of the snapshot, with its engines on disks that
+// can be filled, and starts it.
+func (h *harness) copy(ctx context.Context, weak string) (*suite, error) {
+	h.runs++
+	dir := filepath.Join(h.root, fmt.Sprintf("%d%s", h.runs, weak))
+	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // as above
+		return nil, err
+	}
+	var s *suite
+	disks := map[string]disk{}
+	for engine, of := range map[string]struct {
+		folder string
+		size   uint64
+	}{postgres: {"postgres", postgresDisk}, broker: {"broker", brokerDisk}} {
+		at := filepath.Join(dir, "disk-"+engine)
+		d, err := mount(at, of.size, func() []int { return s.pids(engine) })
+		if err != nil {
+			return nil, fmt.Errorf("a disk for %s: %w", engine, err)
+		}
+		disks[engine] = d
+		if err := os.Symlink(filepath.Join(at, of.folder), filepath.Join(dir, of.folder)); err != nil {
+			return nil, err
+		}
+		if err := clone(ctx, filepath.Join(h.snapshot, of.folder), at); err != nil {
+			return nil, err
+		}
+	}
+	for _, name := range []string{"keys", "secrets.json"} {
+		if err := clone(ctx, filepath.Join(h.snapshot, name), dir); err != nil {
+			return nil, err
+		}
+	}
+	bin := h.bin
+	if weak != "" {
+		bin = h.weak
+	}
+	s, err := start(ctx, bin, dir, h.Offset+100*(h.runs%8), weak, disks) // no run waits for the ports of the last
+	if err != nil {
+		for _, d := range disks {
+			_ = d.release()
+		}
+	}
+	return s, err
+}
+
+// clone copies from into the folder to, owners and all.
+func clone(ctx context.Context, from, to string) error {
+	out, err := exec.CommandContext(ctx, "cp", "-a", from, to+"/").CombinedOutput() //nolint:gosec // our own folders
+	if err != nil {
+		return fmt.Errorf("%w: %s", err, out)
+	}
+	return nil
+}
+
+// discard ends a run and removes its data.
+func (h *harness) discard(s *suite, inOrder bool) {
+	s.stop(inOrder)
+	for _, d := range s.disks {
+		_ = d.release()
+	}
+	if !h.Keep {
+		_ = os.RemoveAll(s.dir)
+	}
+}
+
+// errUndrained says that events were still to come when patience ended.
+var errUndrained = errors.New("not drained")
+
+// drain waits until every event has taken effect everywhere, and returns what was
+// then seen.
+func drain(ctx context.Context, s *suite, patience time.Duration) (*facts, error) {
+	until := time.Now().Add(patience)
+	for {
+		f, err := s.events(ctx)
+		if err == nil && left(f, services) == 0 {
+			return f, nil
+		}
+		if ctx.Err() != nil {
+			return f, ctx.Err()
+		}
+		if time.Now().After(until) {
+			if err == nil {
+				err = fmt.Errorf("%w: %d effects to come", errUndrained, left(f, services))
+			}
+			return f, err
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
+}
