@@ -20,11 +20,10 @@ import (
 const offset = 20000
 
 // TestSuite plays the story on a suite of its own: once undisturbed, once by
-// clicking through the pages, once for
-// each of its processes, which is killed with signal 9 while the decision
-// travels, and once for each service of the first half, killed in the middle of
-// that. Then it looks through all that the suite keeps for what a reporter
-// brought along.
+// clicking through the pages, once for each of its processes, which is killed with
+// signal 9 while the decision travels, and once for each service of the first
+// half, killed in the middle of that. Then it looks through all that the suite
+// keeps for what a reporter brought along.
 func TestSuite(t *testing.T) {
 	bin, data := t.TempDir(), openFolder(t)
 	for _, name := range []string{"up", "story"} {
