@@ -4,12 +4,15 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"google.golang.org/protobuf/types/known/wrapperspb"
 
 	"xunguan/pkg/event"
 )
@@ -189,4 +192,23 @@ func TestLateOffset(t *testing.T) {
 		t.Errorf("handled %v", got)
 	}
 	w.committed(t, 4)
+}
+
+// TestLarge: an event too large for Kafka is refused when it is appended, and many
+// that are as large as may be reach the broker.
+func TestLarge(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t, 1)
+	err := pgx.BeginFunc(t.Context(), w.db, func(tx pgx.Tx) error {
+		return event.Append(t.Context(), tx, topic, "a", wrapperspb.String(strings.Repeat("x", 256<<10)))
+	})
+	if err == nil {
+		t.Error("an event of more than 256 KiB was appended")
+	}
+	for range 12 {
+		w.append(t, "a", strings.Repeat("x", 250<<10))
+	}
+	w.relay(t)
+	w.begin(t)
+	until(t, "all read", func() bool { return w.count(t, `SELECT count(*) FROM inbox`) == 12 })
 }
