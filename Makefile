@@ -30,6 +30,7 @@ story: tools ## 对正在运行的系统演一遍业务故事
 
 test: tools ## 全部测试（自带一次性的 PostgreSQL 与消息代理）
 	$(UP) test-db -- $(GOTEST) ./...
+	@cd deploy/check && go test -timeout=30m ./...
 
 e2e: ## 浏览器里的端到端测试
 	@echo "make e2e 随页面那一期提供，现在还没有" >&2; exit 1
@@ -59,9 +60,11 @@ fmt: tools ## 统一格式
 lint: tools ## 静态检查（Go 与 proto）
 	@cd proto && go tool -modfile=../scripts/tools.mod buf lint
 	@$(TOOL) golangci-lint run ./...
+	@cd deploy/check && go tool -modfile=../../scripts/tools.mod golangci-lint run ./...
 
 tidy: tools ## 整理 go.mod
 	@go mod tidy
+	@cd deploy/check && go mod tidy
 
 fuzz: tools ## 每个模糊测试跑 FUZZTIME（默认 20s）
 	@grep -rl --include='*_test.go' '^func Fuzz' pkg services scripts | while read -r file; do \

@@ -42,7 +42,7 @@ type Config struct {
 	Busy            int               `default:"64" help:"Requests under way, at most; while they are slow it is fewer."`
 	event.Limits    `embed:""`
 	event.Keep      `embed:""`
-	Trial           bool              `help:"Trial mode: demo data, and a clock that the portal may move."`
+	Trial           bool `help:"Trial mode: demo data, and a clock that the portal may move."`
 }
 
 // Base is what every service stands on: its database, API, legal clock, and the

@@ -14,6 +14,7 @@ import (
 func (b *Base) Consume(m event.Mux, topics ...string) {
 	r := event.NewReader(b.Config.KafkaBrokers, b.Name, topics...)
 	b.OnStop("kafka reader", r.Close)
+	b.Report("events whole", r.Whole)
 	c := &event.Consumer{Name: b.Name, DB: b.DB, Reader: r, Handle: m.Handle, Log: b.Log}
 	b.desk.Consumer = c
 	b.Go(c.Run)

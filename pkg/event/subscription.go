@@ -2,8 +2,11 @@ package event
 
 import (
 	"context"
+	"errors"
+	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -28,6 +31,9 @@ type Subscription struct {
 	end    context.CancelFunc
 	done   chan struct{}
 
+	next map[partition]int64 // the offset that follows what was read; of FetchMessage alone
+	lost atomic.Int64        // events that were gone from Kafka before they were read
+
 	mu     sync.Mutex
 	reader *kafka.Reader
 	behind map[string]int64 // events of each topic, at the last look
@@ -49,7 +55,7 @@ func NewReader(brokers []string, group string, topics ...string) *Subscription {
 			SessionTimeout: 6 * time.Second, HeartbeatInterval: 2 * time.Second, RebalanceTimeout: 6 * time.Second, JoinGroupBackoff: time.Second,
 		},
 		client: kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport},
-		end:    end, done: make(chan struct{}),
+		end:    end, done: make(chan struct{}), next: map[partition]int64{},
 	}
 	s.reader = kafka.NewReader(s.config)
 	metric.ConsumerLag.Observe(s.report)
@@ -59,7 +65,69 @@ func NewReader(brokers []string, group string, topics ...string) *Subscription {
 
 // FetchMessage waits for the next message.
 func (s *Subscription) FetchMessage(ctx context.Context) (kafka.Message, error) {
-	return s.current().FetchMessage(ctx)
+	m, err := s.current().FetchMessage(ctx)
+	switch {
+	case errors.Is(err, kafka.OffsetOutOfRange):
+		return m, errors.Join(err, s.rewind(ctx))
+	case err != nil:
+		return m, err
+	}
+	s.follow(ctx, m)
+	return m, nil
+}
+
+// follow tells when events between the one read before m and m are gone. The keys
+// they were of are halted when their next event comes; what is missing their
+// owners can send again.
+func (s *Subscription) follow(ctx context.Context, m kafka.Message) {
+	at := partition{m.Topic, m.Partition}
+	next, known := s.next[at]
+	s.next[at] = m.Offset + 1
+	if known && m.Offset == next {
+		return
+	}
+	state, err := s.state(ctx) // rare: this reader has just been given the partition
+	if err != nil {
+		delete(s.next, at)
+		slog.Default().WarnContext(ctx, "where the group was is not known", "group", s.config.GroupID, "err", err)
+		return // what is missing of m's key its version tells
+	}
+	if was := state[at].committed; was >= 0 && was < m.Offset && (!known || next < m.Offset) {
+		s.lost.Add(m.Offset - was)
+		slog.Default().ErrorContext(ctx, "events are gone from Kafka", "group", s.config.GroupID, "topic", m.Topic, "partition", m.Partition, "from", was, "to", m.Offset)
+	}
+}
+
+// rewind has the group read those partitions from their beginning whose end lies
+// before where it was: they lost what they had, or were made anew. What is read
+// again the inbox and the versions drop.
+func (s *Subscription) rewind(ctx context.Context) error {
+	state, err := s.state(ctx)
+	if err != nil {
+		return err
+	}
+	var first []kafka.Message
+	for at, o := range state {
+		if o.committed > o.last {
+			slog.Default().ErrorContext(ctx, "Kafka ends before where the group was, reading again", "group", s.config.GroupID, "topic", at.topic, "partition", at.n, "was", o.committed, "end", o.last)
+			s.lost.Add(o.committed - o.last)
+			first = append(first, kafka.Message{Topic: at.topic, Partition: at.n, Offset: o.first - 1})
+		}
+	}
+	if err := s.current().CommitMessages(ctx, first...); err != nil {
+		return err
+	}
+	s.rejoin()
+	return nil
+}
+
+// Whole returns an error once events were gone from Kafka before this group read
+// them.
+func (s *Subscription) Whole(context.Context) error {
+	if n := s.lost.Load(); n > 0 {
+		return fmt.Errorf("%d events were gone from Kafka", n)
+	}
+	return nil
 }
 
 // CommitMessages notes how far the group is.
@@ -143,8 +211,32 @@ func stuck(stalls map[partition]stall, lagging map[partition]int64, now time.Tim
 	return long
 }
 
+// offsets is what a partition holds, and how far the group is in it: -1 if it never
+// was.
+type offsets struct{ first, last, committed int64 }
+
 // lagging returns how far the group is in every partition that has more.
 func (s *Subscription) lagging(ctx context.Context) (map[partition]int64, error) {
+	state, err := s.state(ctx)
+	if err != nil {
+		return nil, err
+	}
+	lagging, behind := map[partition]int64{}, map[string]int64{}
+	for p, o := range state {
+		offset := max(o.committed, o.first)
+		behind[p.topic] += o.last - offset
+		if offset < o.last {
+			lagging[p] = offset
+		}
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.behind = behind
+	return lagging, nil
+}
+
+// state is of all partitions.
+func (s *Subscription) state(ctx context.Context) (map[partition]offsets, error) {
 	ctx, cancel := context.WithTimeout(ctx, watching)
 	defer cancel()
 	meta, err := s.client.Metadata(ctx, &kafka.MetadataRequest{Topics: s.config.GroupTopics})
@@ -166,27 +258,22 @@ func (s *Subscription) lagging(ctx context.Context) (map[partition]int64, error)
 	if err != nil {
 		return nil, err
 	}
-	at := map[partition]int64{}
-	for topic, ps := range committed.Topics {
-		for _, p := range ps {
-			at[partition{topic, p.Partition}] = p.CommittedOffset
-		}
-	}
-	lagging, behind := map[partition]int64{}, map[string]int64{}
+	state := map[partition]offsets{}
 	for topic, ps := range log.Topics {
 		for _, p := range ps {
-			key := partition{topic, p.Partition}
-			offset := max(at[key], p.FirstOffset)
-			behind[topic] += p.LastOffset - offset
-			if offset < p.LastOffset {
-				lagging[key] = offset
+			state[partition{topic, p.Partition}] = offsets{p.FirstOffset, p.LastOffset, -1}
+		}
+	}
+	for topic, ps := range committed.Topics {
+		for _, p := range ps {
+			at := partition{topic, p.Partition}
+			if o, known := state[at]; known {
+				o.committed = p.CommittedOffset
+				state[at] = o
 			}
 		}
 	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.behind = behind
-	return lagging, nil
+	return state, nil
 }
 
 // report says how far the group is behind in each topic.

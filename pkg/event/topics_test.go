@@ -12,6 +12,7 @@ import (
 
 	"github.com/segmentio/kafka-go"
 	"github.com/twmb/franz-go/pkg/kfake"
+	"github.com/twmb/franz-go/pkg/kmsg"
 )
 
 // newCluster is a broker, or three, without a topic.
@@ -122,4 +123,55 @@ func TestCheckAway(t *testing.T) {
 	if err := (Cluster{[]string{"127.0.0.1:1"}, 1}).Check(ctx); err == nil || errors.Is(err, ErrTopics) {
 		t.Errorf("nobody there: %v", err)
 	}
+}
+
+// What the embedded broker has no setting for, as Kafka would answer.
+func TestCheckRefusesKafka(t *testing.T) {
+	t.Parallel()
+	for setting, of := range map[string]kmsg.ConfigResourceType{
+		"auto.create.topics.enable": kmsg.ConfigResourceTypeBroker, "unclean.leader.election.enable": kmsg.ConfigResourceTypeTopic,
+	} {
+		for value, refused := range map[string]bool{"true": true, "false": false} {
+			k, err := kfake.NewCluster(kfake.NumBrokers(1))
+			if err != nil {
+				t.Fatal(err)
+			}
+			t.Cleanup(k.Close)
+			c := Cluster{k.ListenAddrs(), 1}
+			if err := c.Apply(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			k.ControlKey(int16(kmsg.DescribeConfigs), func(r kmsg.Request) (kmsg.Response, error, bool) {
+				req := r.(*kmsg.DescribeConfigsRequest)
+				k.KeepControl()
+				if req.Resources[0].ResourceType != of {
+					return nil, nil, false
+				}
+				return c.answer(req, setting, value), nil, true
+			})
+			if err := c.Check(t.Context()); refused != (errors.Is(err, ErrTopics) && strings.Contains(err.Error(), setting)) {
+				t.Errorf("%s=%s: %v", setting, value, err)
+			}
+		}
+	}
+}
+
+// answer has the settings of topics as they must be, and one more.
+func (c Cluster) answer(req *kmsg.DescribeConfigsRequest, setting, value string) kmsg.Response {
+	resp := req.ResponseKind().(*kmsg.DescribeConfigsResponse)
+	for _, asked := range req.Resources {
+		r := kmsg.NewDescribeConfigsResponseResource()
+		r.ResourceType, r.ResourceName = asked.ResourceType, asked.ResourceName
+		add := func(name, value string) {
+			e := kmsg.NewDescribeConfigsResponseResourceConfig()
+			e.Name, e.Value = name, &value
+			r.Configs = append(r.Configs, e)
+		}
+		for _, s := range c.settings(topics[0]) {
+			add(s.name, s.value)
+		}
+		add(setting, value)
+		resp.Resources = append(resp.Resources, r)
+	}
+	return resp
 }

@@ -44,14 +44,25 @@ func Upload[Req, Resp any](a *API, pattern, name string, p auth.Permission, limi
 		hr.Body = http.MaxBytesReader(nil, hr.Body, limit)
 		file, err := filePart(hr)
 		if err != nil {
-			return nil, tooLarge(err)
+			return nil, err
 		}
-		resp, err := use(ctx, req, file)
+		resp, err := use(ctx, req, sent{file})
 		if err != nil {
-			return nil, tooLarge(err)
+			return nil, err
 		}
 		return json.Marshal(resp)
 	})
+}
+
+// sent is a file as it comes. That it does not come whole is its sender's fault.
+type sent struct{ io.Reader }
+
+func (s sent) Read(b []byte) (int, error) {
+	n, err := s.Reader.Read(b)
+	if err != nil && !errors.Is(err, io.EOF) {
+		err = cut(err)
+	}
+	return n, err
 }
 
 // filePart is the part named file, of which nothing has been read.
@@ -66,19 +77,19 @@ func filePart(r *http.Request) (*multipart.Part, error) {
 		case errors.Is(err, io.EOF):
 			return nil, fault.Fields(fault.Field{Pointer: "/file", Detail: "必填"})
 		case err != nil:
-			return nil, fault.Invalid.Wrap(err)
+			return nil, cut(err)
 		case part.FormName() == "file":
 			return part, nil
 		}
 	}
 }
 
-// tooLarge is err, as TooLarge if it says that the request was.
-func tooLarge(err error) error {
+// cut is a failure to read a request: TooLarge if it is, else Invalid.
+func cut(err error) error {
 	if big, ok := errors.AsType[*http.MaxBytesError](err); ok {
 		return fault.TooLarge.Errorf("文件过大，至多 %d MiB", big.Limit>>20)
 	}
-	return err
+	return fault.Invalid.Wrap(err)
 }
 
 // takesFile documents r's body.

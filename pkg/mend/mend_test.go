@@ -13,10 +13,10 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/segmentio/kafka-go"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/event"
+	"xunguan/pkg/event/eventtest"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/mend"
 	"xunguan/pkg/once"
@@ -66,44 +66,13 @@ func (h *house) heal(values ...string) {
 }
 
 // came has the consumer read the events of key a with these versions, in this order.
-func (h *house) came(versions ...int) {
+func (h *house) came(versions ...int64) {
 	h.t.Helper()
-	r := &queue{}
+	var all []event.Message
 	for _, v := range versions {
-		r.left = append(r.left, kafka.Message{Topic: topic, Key: []byte("a"), Value: fmt.Appendf(nil, "e%d", v), Headers: []kafka.Header{
-			{Key: "id", Value: fmt.Appendf(nil, "id-%d", v)}, {Key: "type", Value: []byte("school.v1.E")}, {Key: "version", Value: fmt.Append(nil, v)},
-		}})
+		all = append(all, event.Message{ID: fmt.Sprint("id-", v), Topic: topic, Key: "a", Type: "school.v1.E", Version: v, Data: fmt.Appendf(nil, "e%d", v)})
 	}
-	ctx, stop := context.WithTimeout(h.t.Context(), 20*time.Second)
-	r.done = stop
-	h.Consumer.Reader = r
-	_ = h.Consumer.Run(ctx)
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		h.t.Fatal("the events were not read in time")
-	}
-}
-
-// queue is a Reader that ends the run when all that it had is committed.
-type queue struct {
-	left []kafka.Message
-	done func()
-}
-
-func (q *queue) FetchMessage(ctx context.Context) (kafka.Message, error) {
-	if len(q.left) == 0 {
-		<-ctx.Done()
-		return kafka.Message{}, ctx.Err()
-	}
-	m := q.left[0]
-	q.left = q.left[1:]
-	return m, nil
-}
-
-func (q *queue) CommitMessages(context.Context, ...kafka.Message) error {
-	if len(q.left) == 0 {
-		q.done()
-	}
-	return nil
+	eventtest.Play(h.t, h.Consumer, all...)
 }
 
 func (h *house) handled() (all string) {

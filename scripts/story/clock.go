@@ -56,7 +56,7 @@ func (s *story) pass(ctx context.Context, last string) error {
 	if err != nil {
 		return err
 	}
-	s.answered(answer{resp.StatusCode, said}, 200, nil, "试用时间拨到 "+last+" 期满之后")
+	s.answered(answer{status: resp.StatusCode, body: said}, 200, nil, "试用时间拨到 "+last+" 期满之后")
 	fmt.Printf("    %s\n", said)
 	return nil
 }

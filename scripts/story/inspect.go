@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"regexp"
+	"strconv"
 	"strings"
 )
 
@@ -165,9 +167,13 @@ func (s *story) travel(ctx context.Context) error {
 	s.step("第八步 决定由事件传到各处；撤销后逐一恢复")
 	held := s.buy(ctx, "(辛) 公布前的合同：3 课时 300 元", order{"水彩", 3, 0, s.now(ctx), s.now(ctx).AddDate(0, 0, 14), 30000})
 	at := "licensing/v1/list-entries/" + s.entryID
-	s.answered(s.examiner.post(ctx, at+"/publish", nil), 200, nil, "公布黑名单")
+	click := s.examiner.post(ctx, at+"/publish", nil)
+	s.answered(click, 200, nil, "公布黑名单")
 	follow := s.followUp(ctx, "DONE")
 	s.expect(follow.State == "DONE", "决定的后续办结（停拨、答复都已回报）", "DONE", follow.State+" "+strings.Join(follow.WaitingFor, " "))
+	if s.Kill == "" { // what is killed takes its last spans with it
+		s.traced(ctx, click.trace)
+	}
 	a := s.principal.get(ctx, "escrow/v1/accounts/"+s.institution)
 	s.answered(a, 200, nil, "监管账户暂停拨付，写明条款与决定机关", "姑苏区教育局", `"clause"`)
 	lesson := "escrow/v1/contracts/" + held + "/lessons/1"
@@ -214,4 +220,31 @@ func (s *story) followUp(ctx context.Context, state string) (f struct {
 		return f.State == state
 	})
 	return f
+}
+
+// sums is the first line of a trace as text: spans, services, crossings of Kafka
+// in all and one after the other.
+var sums = regexp.MustCompile(`^(\d+) 段，(\d+) 个服务.*，经 Kafka (\d+) 次，前后相接最多 (\d+) 次`)
+
+// traced shows the trace of the click that published the decision: from there to
+// every consumer, as a tree.
+func (s *story) traced(ctx context.Context, id string) {
+	const services, crossings = 5, 3
+	var figures [5]int
+	var text string
+	s.eventually(ctx, func() answer {
+		var err error
+		if text, err = s.page(ctx, s.Staff+"/trial/traces/"+id+"?as=text"); err != nil {
+			s.fail("读不到调用链 %s：%v", id, err)
+		}
+		return answer{}
+	}, func(answer) bool { // services send their spans by and by
+		for i, n := range sums.FindStringSubmatch(text) {
+			figures[i], _ = strconv.Atoi(n) // the whole match, which is first, is none
+		}
+		return figures[2] >= services && figures[4] >= crossings && strings.Contains(text, "tipoff.v1.TipAnswered") && strings.Contains(text, "escrow.v1.PayoutsHeld")
+	})
+	s.expect(figures[2] >= services && figures[4] >= crossings, "一条调用链从公布的点击到每个消费者", fmt.Sprintf("至少 %d 个服务、前后经 Kafka %d 次", services, crossings),
+		fmt.Sprintf("%d 段、%d 个服务、经 Kafka %d 次、前后相接 %d 次", figures[1], figures[2], figures[3], figures[4]))
+	fmt.Println("    " + strings.ReplaceAll(strings.TrimSpace(text), "\n", "\n    "))
 }

@@ -29,6 +29,7 @@ type config struct {
 	Public string `default:"http://127.0.0.1:8080" env:"XUNGUAN_PUBLIC" help:"The portal's public door."`
 	Staff  string `default:"http://127.0.0.1:8081" env:"XUNGUAN_STAFF" help:"The portal's door for staff and institutions."`
 	Kill   string `help:"Kill the process of this name (run.json's) with signal 9."`
+	Pages  bool   `help:"Play steps 5 to 8 by clicking through the pages."`
 	In     []int  `default:"1,2,3,4,5,6,7,8" help:"The steps in whose middle it is killed."`
 	Data   string `default:".xunguan" env:"XUNGUAN_DATA" help:"Where make up keeps run.json."`
 }
@@ -38,9 +39,13 @@ func main() {
 	kong.Parse(&c, kong.Name("story"))
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
-	s := &story{config: c, run: time.Now().Format("0102-150405")}
+	s := &story{config: c, codes: map[string]bool{}, run: time.Now().Format("0102-150405")}
 	start := time.Now()
-	for i, step := range []func(context.Context) error{s.apply, s.license, s.prepay, s.teach, s.tipOff, s.dispatch, s.inspect, s.travel} {
+	steps := []func(context.Context) error{s.apply, s.license, s.prepay, s.teach, s.tipOff, s.dispatch, s.inspect, s.travel}
+	if c.Pages {
+		steps = append(steps[:4], s.clickTipOff, s.clickDispatch, s.clickInspect, s.clickTravel)
+	}
+	for i, step := range steps {
 		s.stepPosts, s.killed = 0, !slices.Contains(s.In, i+1)
 		if err := step(ctx); err != nil {
 			s.fail("第 %d 步中断：%v", i+1, err)
@@ -62,12 +67,13 @@ type story struct {
 	victim                           int // pid of what was killed last
 
 	principal, examiner, examiner2, culture, market, neighbour, city *person
-	parent, stranger, intake, fire, market2                          *person
+	parent, stranger, intake, intake2, fire, market2                 *person
 
 	name, application, institution string
-	tip, placeTip                  receipt
+	tip, placeTip, sameTip         receipt
 	tipID, task, entryID           string
 	items                          map[string]string // the first check item of each agency
+	codes                          map[string]bool   // that stood on a page, each told once
 }
 
 func (s *story) step(format string, args ...any) {

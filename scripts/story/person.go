@@ -52,6 +52,7 @@ func (s *story) login(ctx context.Context, name, door string) (*person, error) {
 type answer struct {
 	status int
 	body   []byte
+	trace  string // id of what it set off; in trial mode
 }
 
 // get asks; path begins with the service's name.
@@ -105,14 +106,14 @@ func (p *person) send(ctx context.Context, method, path, key string, body any) a
 		return p.client.Do(r)
 	})
 	if err != nil {
-		return answer{0, []byte(err.Error())}
+		return answer{body: []byte(err.Error())}
 	}
 	defer resp.Body.Close()
 	b, err := io.ReadAll(resp.Body)
 	if err != nil {
-		return answer{0, []byte(err.Error())}
+		return answer{body: []byte(err.Error())}
 	}
-	return answer{resp.StatusCode, b}
+	return answer{resp.StatusCode, b, resp.Header.Get("X-Trace-Id")}
 }
 
 // patiently calls f again while its answer says that something is away for now.

@@ -19,11 +19,11 @@ import (
 // offset keeps this suite's ports clear of one that make up runs.
 const offset = 20000
 
-// TestSuite plays the story on a suite of its own: once undisturbed, once for
-// each of its processes, which is killed with signal 9 while the decision
-// travels, and once for each service of the first half, killed in the middle of
-// that. Then it looks through all that the suite keeps for what a reporter
-// brought along.
+// TestSuite plays the story on a suite of its own: once undisturbed, once by
+// clicking through the pages, once for each of its processes, which is killed with
+// signal 9 while the decision travels, and once for each service of the first
+// half, killed in the middle of that. Then it looks through all that the suite
+// keeps for what a reporter brought along.
 func TestSuite(t *testing.T) {
 	bin, data := t.TempDir(), openFolder(t)
 	for _, name := range []string{"up", "story"} {
@@ -34,7 +34,9 @@ func TestSuite(t *testing.T) {
 		}
 	}
 	up(t, filepath.Join(bin, "up"), data)
-	for _, kill := range append([]string{""}, processes(t, data)...) {
+	play(t, bin, data, "", 8)
+	play(t, bin, data, "", 8, "--pages")
+	for _, kill := range processes(t, data) {
 		play(t, bin, data, kill, 8)
 	}
 	for _, kill := range []string{"rulebook", "licensing", "escrow", "portal"} {
@@ -59,10 +61,11 @@ func openFolder(t *testing.T) string {
 }
 
 // play plays the story, with a process killed in one of its steps.
-func play(t *testing.T, bin, data, kill string, in int) {
-	t.Run(fmt.Sprintf("kill=%s in step %d", kill, in), func(t *testing.T) {
-		story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), "--kill="+kill, fmt.Sprintf("--in=%d", in), "--data="+data, //nolint:gosec // built above
+func play(t *testing.T, bin, data, kill string, in int, more ...string) {
+	t.Run(fmt.Sprintf("kill=%s in step %d %v", kill, in, more), func(t *testing.T) {
+		args := append(more, "--kill="+kill, fmt.Sprintf("--in=%d", in), "--data="+data,
 			fmt.Sprintf("--public=http://127.0.0.1:%d", publicPort), fmt.Sprintf("--staff=http://127.0.0.1:%d", staffPort))
+		story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), args...) //nolint:gosec // built above
 		out, err := story.CombinedOutput()
 		if err != nil {
 			t.Fatalf("%v\n%s", err, out)

@@ -110,6 +110,7 @@ type FollowUp struct {
 	StateName     string    `json:"state_name" db:"-"`
 	Since         time.Time `json:"since" description:"legal time"`
 	WaitingFor    []string  `json:"waiting_for" description:"list_entry_decided, list_entry_published, payouts_held, tip_answered:<id>, payouts_resumed, tip_amended:<id>"`
+	Waits         string    `json:"waits" db:"-" description:"what it waits for, in words"`
 	Version       int       `json:"version"`
 	Data          Known     `json:"data"`
 }

@@ -28,7 +28,6 @@ type WantBlacklist struct {
 // FollowUpView is a follow-up with what it sent and what the caller may do.
 type FollowUpView struct {
 	FollowUp
-	Waits   string        `json:"waits" description:"what it waits for, in words"`
 	Stuck   bool          `json:"stuck"`
 	Sent    []Sent        `json:"sent"`
 	Actions []flow.Action `json:"actions"`
@@ -276,9 +275,9 @@ func (s *Service) GetFollowUp(ctx context.Context, req GetFollowUp) (FollowUpVie
 }
 
 func (s *Service) viewFollowUp(ctx context.Context, tx pgx.Tx, f FollowUp) (FollowUpView, error) {
-	f.StateName = followUpNames[f.State]
+	f.StateName, f.Waits = followUpNames[f.State], f.waits()
 	sent, err := listCommands(ctx, tx, f.ID)
-	return FollowUpView{f, f.waits(), f.Stuck(s.Now()), sent, FollowUpFlow.Actions(f.State, "/v1/follow-ups/"+f.ID, auth.From(ctx))}, err
+	return FollowUpView{f, f.Stuck(s.Now()), sent, FollowUpFlow.Actions(f.State, "/v1/follow-ups/"+f.ID, auth.From(ctx))}, err
 }
 
 // ResumeFollowUp asks for a follow-up's last command to be sent again.

@@ -74,7 +74,8 @@ func (s *Service) fillAfter(ctx context.Context, tx pgx.Tx, v *TaskView) (err er
 		return err
 	}
 	for i := range v.FollowUps {
-		v.FollowUps[i].StateName = followUpNames[v.FollowUps[i].State]
+		f := &v.FollowUps[i]
+		f.StateName, f.Waits = followUpNames[f.State], f.waits()
 	}
 	if v.Timeline, err = listTimeline(ctx, tx, v.ID); err != nil {
 		return err

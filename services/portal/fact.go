@@ -114,20 +114,19 @@ func (f *fact) tidy() {
 			f.Facts = f.Less("from", "to")
 		}
 	}
-	value, unit := f.At("value"), f.At("unit")
-	if !value.Leaf || unit.Raw == "" {
-		return
-	}
-	text := value.Text + " " + unit.Text
-	if n, err := strconv.ParseInt(value.Raw, 10, 64); err == nil && unit.Raw == "fen" {
-		text = yuan(n)
-	}
+	unit := f.At("unit")
 	for i := range f.Facts {
-		if f.Facts[i].Key == "value" {
-			f.Facts[i].Text = text
+		value := &f.Facts[i]
+		if !value.Leaf || unit.Raw == "" || value.Key != "value" && value.Key != "amount" {
+			continue
 		}
+		n, err := strconv.ParseInt(value.Raw, 10, 64)
+		if value.Text += " " + unit.Text; err == nil && unit.Raw == "fen" {
+			value.Text = yuan(n)
+		}
+		f.Facts = f.Less("unit")
+		break
 	}
-	f.Facts = f.Less("unit")
 }
 
 // linked is f with the ids of cases that have a page made links to it. Other ids
@@ -162,6 +161,9 @@ func (f fact) linked(pages map[string]string) fact {
 // lamp is how f's deadline stands; nil if it has none.
 func (f fact) lamp() *item {
 	due, err := day.Parse(f.At("due").Raw)
+	if f.At("met_on").Raw != "" { // the date was kept
+		return nil
+	}
 	i := item{Due: due, Light: f.At("light").Raw, Provisional: f.At("provisional").Raw == "true"}
 	if err != nil || i.Icon() == "" {
 		return nil
@@ -245,7 +247,12 @@ next:
 	return rest
 }
 
-func (f fact) empty() bool { return f.Raw == "" && len(f.Facts) == 0 }
+func (f fact) empty() bool {
+	return f.Raw == "" && len(f.Facts) == 0 || f.Raw == "false" && slices.Contains(remarkable, f.Key)
+}
+
+// remarkable is what is said only when it is so.
+var remarkable = []string{"provisional", "history", "set_aside", "amended", "by_silence", "gift", "stuck", "late", "withdrawn", "returned", "deemed", "refused", "place", "published"}
 
 // Shown is the facts of f that have something to show.
 func (f fact) Shown() []fact { return f.Less("actions", "id", "version") }

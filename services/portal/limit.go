@@ -9,6 +9,9 @@ import (
 	"math"
 	"net"
 	"net/http"
+	"net/netip"
+	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -20,9 +23,30 @@ import (
 
 // Limits is how much portal takes.
 type Limits struct {
-	Rate  float64 // requests a second of one session, or of one address without one; 0 is no limit
-	Burst int     // requests at once, beyond Rate
-	Busy  int     // requests under way at one listener; 0 is no limit
+	Rate    float64        // requests a second of one session, or of one address without one; 0 is no limit
+	Burst   int            // requests at once, beyond Rate
+	Busy    int            // requests under way at one listener; 0 is no limit
+	Proxies []netip.Prefix // who stands in front of portal and says in X-Forwarded-For whom it speaks for
+}
+
+// address is where r comes from. A proxy of ours is asked whom it speaks for; of
+// anybody else the header is not believed, or each request could name another.
+func (l Limits) address(r *http.Request) string {
+	host, _, _ := net.SplitHostPort(r.RemoteAddr)
+	named := strings.Split(strings.Join(r.Header.Values("X-Forwarded-For"), ","), ",")
+	for _, next := range slices.Backward(named) {
+		next, err := netip.ParseAddr(strings.TrimSpace(next))
+		if err != nil || !l.proxy(host) {
+			break
+		}
+		host = next.String()
+	}
+	return host
+}
+
+func (l Limits) proxy(host string) bool {
+	at, err := netip.ParseAddr(host)
+	return err == nil && slices.ContainsFunc(l.Proxies, func(p netip.Prefix) bool { return p.Contains(at.Unmap()) })
 }
 
 // forget is how long the key lives under which addresses are counted: nobody
@@ -78,8 +102,7 @@ func (b *buckets) name(v visitor, r *http.Request) string {
 	case v.session != nil:
 		who = "session " + v.session.id
 	case v.caller.Subject == "":
-		host, _, _ := net.SplitHostPort(r.RemoteAddr)
-		who = "address " + host
+		who = "address " + b.limits.address(r)
 	}
 	mac := hmac.New(sha256.New, b.key)
 	mac.Write([]byte(who))

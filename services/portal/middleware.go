@@ -63,6 +63,9 @@ func (d *door) observed(next http.Handler) http.Handler {
 		start := time.Now()
 		ctx, span := tracer.Start(r.Context(), r.Method, trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindServer))
 		defer span.End()
+		if d.Trial { // who clicked may look it up
+			w.Header().Set("X-Trace-Id", span.SpanContext().TraceID().String())
+		}
 		r = r.WithContext(ctx) // the mux writes the route's pattern into this one
 		rec := &status{ResponseWriter: w, code: http.StatusOK}
 		defer func() {

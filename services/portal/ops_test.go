@@ -11,35 +11,16 @@ import (
 	"sync"
 	"testing"
 	"testing/fstest"
-	"time"
 
 	"github.com/jackc/pgx/v5"
-	"github.com/segmentio/kafka-go"
 
 	"xunguan/pkg/event"
+	"xunguan/pkg/event/eventtest"
 	"xunguan/pkg/kit"
 	"xunguan/pkg/mend"
 	"xunguan/pkg/peer"
 	"xunguan/pkg/pg/pgtest"
 )
-
-// one is a Reader that holds one event, and ends the run when it is committed.
-type one struct {
-	m    *kafka.Message
-	done func()
-}
-
-func (o *one) FetchMessage(ctx context.Context) (kafka.Message, error) {
-	if o.m == nil {
-		<-ctx.Done()
-		return kafka.Message{}, ctx.Err()
-	}
-	m := *o.m
-	o.m = nil
-	return m, nil
-}
-
-func (o *one) CommitMessages(context.Context, ...kafka.Message) error { o.done(); return nil }
 
 // ward is a service with an event that it cannot apply before it is healed.
 type ward struct {
@@ -55,7 +36,6 @@ func newWard(t *testing.T) *ward {
 	h := &ward{}
 	log := slog.New(slog.DiscardHandler)
 	db := pgtest.New(t, fstest.MapFS{"0001_none.sql": {Data: []byte("-- +goose Up\nSELECT 1;")}})
-	ctx, stop := context.WithTimeout(t.Context(), 20*time.Second)
 	c := &event.Consumer{Name: "escrow", DB: db, Log: log, Handle: func(context.Context, pgx.Tx, event.Message) error {
 		h.mu.Lock()
 		defer h.mu.Unlock()
@@ -64,10 +44,7 @@ func newWard(t *testing.T) *ward {
 		}
 		return nil
 	}}
-	c.Reader = &one{&kafka.Message{Topic: "licensing.events", Partition: 3, Offset: 77, Key: []byte("k<1>"), Headers: []kafka.Header{
-		{Key: "id", Value: []byte("event-1")}, {Key: "type", Value: []byte("licensing.v1.LicenceIssued")}, {Key: "version", Value: []byte("9")},
-	}}, stop}
-	_ = c.Run(ctx)
+	eventtest.Play(t, c, event.Message{ID: "event-1", Topic: "licensing.events", Partition: 3, Offset: 77, Key: "k<1>", Type: "licensing.v1.LicenceIssued", Version: 9})
 	h.desk = &mend.Desk{DB: db, Consumer: c, Log: log}
 	return h
 }

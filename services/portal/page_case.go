@@ -44,6 +44,7 @@ type listView struct {
 type partView struct {
 	Name, Href string // of its page; "" is none
 	State      string
+	Lamp       *item // how its deadline stands; nil without one
 	Facts      []fact
 	Actions    []actionView
 }
@@ -168,8 +169,8 @@ func partsOf(key string, all []fact, fill filling) []partView {
 		if p.Leaf || p.List {
 			continue
 		}
-		v := partView{Actions: actionsOf(p, fill), State: firstOf(p, states...)}
-		less := append([]string{"actions", "id", "version"}, states...)
+		v := partView{Actions: actionsOf(p, fill), State: firstOf(p, states...), Lamp: p.lamp()}
+		less := append([]string{"actions", "id", "version", "light", "days_left"}, states...)
 		if home := fill.pages[key]; home != "" && p.At("id").Raw != "" {
 			v.Href = home + url.PathEscape(p.At("id").Raw)
 			if v.Name = firstOf(p, nameKeys...); p.At("name").Text == v.Name {

@@ -1,8 +1,13 @@
 package portal
 
 import (
+	"fmt"
+	"io"
 	"net/http"
+	"strings"
 	"time"
+
+	otlp "go.opentelemetry.io/proto/otlp/trace/v1"
 
 	"xunguan/pkg/fault"
 )
@@ -34,6 +39,11 @@ func (d *door) showTrace(w http.ResponseWriter, r *http.Request) error {
 	if !ok {
 		return fault.NotFound.Errorf("没有这条调用链；只保留最近 %d 条", tracesKept)
 	}
+	if r.URL.Query().Get("as") == "text" {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, err := io.WriteString(w, st.Text())
+		return err
+	}
 	type waterfall struct {
 		Story
 		Bars []bar
@@ -52,4 +62,32 @@ func (st Story) bars() []bar {
 		bars[i] = bar{l, min(x, 996), max(min(width, 1000-x), 4), make([]struct{}, min(l.Depth, 12))}
 	}
 	return bars
+}
+
+// Text is st as a tree of what was asked and what messages caused, without what
+// each of these did within its service. The first line sums it up: spans,
+// services, and how often it went by way of Kafka, one after the other at most.
+func (st Story) Text() string {
+	var b strings.Builder
+	hops, longest := 0, 0
+	var above []int // depth of the shown lines above, each within the one before
+	crossed := []int{0}
+	for _, l := range st.Lines {
+		if l.Kind != otlp.Span_SPAN_KIND_SERVER && l.Kind != otlp.Span_SPAN_KIND_CONSUMER {
+			continue
+		}
+		for len(above) > 0 && above[len(above)-1] >= l.Depth {
+			above, crossed = above[:len(above)-1], crossed[:len(crossed)-1]
+		}
+		n, mark := crossed[len(crossed)-1], ""
+		if l.Linked {
+			n, mark = n+1, "⇢ "
+			hops++
+		}
+		longest = max(longest, n)
+		fmt.Fprintf(&b, "%s%s%s %s（+%s，%s）\n", strings.Repeat("  ", len(above)), mark, l.Service, l.Name, short(l.Start.Sub(st.Start)), short(l.End.Sub(l.Start)))
+		above, crossed = append(above, l.Depth), append(crossed, n)
+	}
+	return fmt.Sprintf("%d 段，%d 个服务（%s），经 Kafka %d 次，前后相接最多 %d 次，历时 %s\n%s",
+		len(st.Lines), len(st.Services), strings.Join(st.Services, "、"), hops, longest, st.TookText(), b.String())
 }

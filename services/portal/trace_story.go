@@ -74,13 +74,29 @@ func (t *Traces) story(id string) Story {
 		}
 		seen[id] = true
 		st.Lines = append(st.Lines, tr.lines(depth, linked)...)
-		for _, effect := range t.caused[id] {
+		effects := slices.Clone(t.caused[id])
+		slices.SortStableFunc(effects, func(a, b string) int { return t.begins(a).Compare(t.begins(b)) })
+		for _, effect := range effects {
 			follow(effect, depth+1, true)
 		}
 	}
 	follow(id, 0, false)
 	st.sum()
 	return st
+}
+
+// begins is when trace id began, as far as is known.
+func (t *Traces) begins(id string) (first time.Time) {
+	tr, ok := t.byID[id]
+	if !ok {
+		return first
+	}
+	for i, s := range tr.Spans {
+		if i == 0 || s.Start.Before(first) {
+			first = s.Start
+		}
+	}
+	return first
 }
 
 // sum fills what follows from the lines.

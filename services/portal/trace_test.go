@@ -36,14 +36,14 @@ func (s *suite) tracer(service string) (trace.Tracer, func()) {
 // caused is drawn with what sent it, and a hostile name is only a name.
 func TestTraces(t *testing.T) {
 	t.Parallel()
-	s := newSuite(t, func(s *Service) { s.Limits = Limits{Rate: 1, Burst: 3, Busy: 4} })
+	s := newSuite(t, func(s *Service) { s.Limits = Limits{Rate: 1, Burst: 4, Busy: 4} })
 	portal, flushPortal := s.tracer("portal")
 	escrow, flushEscrow := s.tracer("escrow")
 	ctx, root := portal.Start(t.Context(), "POST /api/escrow/v1")
 	ctx, inner := escrow.Start(ctx, "<script>alert(1)</script>", trace.WithAttributes(attribute.String("http.route", `"><b>`), attribute.Int("n", 7)))
 	licensing, flushLicensing := s.tracer("licensing")
-	second, consume := licensing.Start(context.Background(), "consume escrow.v1.FundsReleased", trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(ctx)))
-	_, third := portal.Start(context.Background(), "consume again", trace.WithNewRoot(), trace.WithLinks(trace.LinkFromContext(second)))
+	second, consume := licensing.Start(context.Background(), "consume escrow.v1.FundsReleased", trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(trace.LinkFromContext(ctx)))
+	_, third := portal.Start(context.Background(), "consume again", trace.WithNewRoot(), trace.WithSpanKind(trace.SpanKindConsumer), trace.WithLinks(trace.LinkFromContext(second)))
 	third.End()
 	consume.SetStatus(codes.Error, "x")
 	consume.End()
@@ -80,6 +80,11 @@ func TestTraces(t *testing.T) {
 	page.want(t, 200, "&lt;script&gt;alert(1)&lt;/script&gt;", "⇢", "consume again", `<rect class="bad"`, `width="`)
 	if strings.Contains(page.body, "<script") || strings.Contains(page.body, "style=") {
 		t.Errorf("page: %s", page.body)
+	}
+	text := b.get("/trial/traces/" + st.ID + "?as=text")
+	text.want(t, 200, "4 段，3 个服务（portal、escrow、licensing），经 Kafka 2 次，前后相接最多 2 次，历时 ", "\n⇢ licensing consume escrow.v1.FundsReleased（+", "\n  ⇢ portal consume again（+")
+	if strings.Contains(text.body, "alert") {
+		t.Errorf("the text has what a service did within: %s", text.body)
 	}
 	b.get("/trial/traces/0123").want(t, 404, "最近 500 条")
 	if strings.Contains(s.log.String(), "otlp") {

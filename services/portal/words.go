@@ -37,6 +37,8 @@ var names = map[string]string{
 	"NO_PROBLEM": "未发现问题", "outcome.RECTIFIED": "已责令改正，复查通过", "UNRECTIFIED": "整改未通过，转后续处理", "NOTED": "发现问题，已当场指正",
 	"BLACKLISTED": "已列入黑名单", "PLACE_CLOSED": "已责令停止举办并取缔", "UNFOUNDED": "未发现无证办学",
 	"ending.SIGNED": "机构已签字", "ending.PAPER": "举办者在纸质记录上签字", "ending.REFUSED": "拒绝签字",
+	// accounts of the books
+	"account.held": "未消课预收费", "account.receivable": "机构已收、应返学费", "account.released": "已拨付机构", "account.refunds": "待退家长", "account.frozen": "暂停拨付待付", "account.differences": "待查差额",
 	// what a follow-up sends
 	"ask_for_entry": "提请列入名单", "publish_result": "公布结果，请各方落实", "withdraw_result": "撤回结果，请各方恢复",
 }
@@ -59,7 +61,7 @@ func name(code string) string {
 // coded is the fields that hold codes. What people wrote is shown as they wrote it.
 var coded = map[string]bool{
 	"category": true, "kind": true, "mode": true, "status": true, "state": true, "list": true, "legal_form": true, "agency": true, "unit": true,
-	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "outcome": true, "nature": true, "subject_kind": true, "by": true,
+	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "outcome": true, "nature": true, "subject_kind": true, "by": true,
 	"reason": true, "owner": true, "suggested_owner": true, "agencies": true, "signed": true, "lead": true, "opinion": true, "command": true, "type": true,
 	"level": true,
 }
@@ -132,6 +134,7 @@ var labels = map[string]string{
 	"confirmed_on": "确认日期", "by_silence": "逾期未答自动生效", "raised_on": "提示日期", "cleared_on": "解除日期", "cleared_by": "因何解除", "requested_on": "申请日期",
 	"answer_by": "答复期限", "paid_on": "付款日期", "latest_allowed": "最晚应到", "days_over": "超出天数", "earliest_payment": "最早可付", "days_early": "提前天数",
 	"pupils": "同时容纳学员数", "bank": "银行", "account_tail": "账号末四位", "agreement_no": "协议编号", "opened_on": "开立日期", "reported_on": "报送日期",
+	".text": "原文", "answers.text": "答复", "questions.text": "问题", "clocks.label": "期限",
 	// an inspection
 	"task_id": "检查任务", "tasks": "检查任务", "kind_name": "类型", "agencies": "参加部门", "lead": "牵头部门", "lead_office": "牵头部门", "agency_name": "部门", "jurisdiction_name": "所在区划",
 	"subject": "对象", "subject_name": "对象", "street": "街道、小区", "plan": "抽取方案", "plan.by": "分层", "sample": "抽取家数", "planned_by": "制定人", "planned_on": "制定日期",
@@ -153,5 +156,8 @@ var labels = map[string]string{
 	"identity": "举报人身份", "identity.name": "姓名", "identity.account": "渠道账号", "sealed": "封存件", "history.attribute": "项目", "candidates.status": "许可状态",
 	// money that waits
 	"hold": "暂停拨付", "clause": "条款", "cause_id": "依据的名单", "waiting_lessons": "待拨付课时", "waiting": "待拨付", "on_hold": "暂停拨付（课时）", "on_hold_fen": "暂停拨付金额", "application_id": "申请",
+	"account": "科目", "account_text": "科目", "balance_fen": "余额", "lines": "分录", "side": "方向", "credit_fen": "贷方", "debit_fen": "借方", "kind_text": "类型", "reference": "业务编号", "reverses": "冲正", "transfer": "记账编号",
+	// what decisions rest on
+	"education": "教育部门人员到场", "list_entry": "名单编号", "list_entry_since": "列入日期", "listed": "现在的名单", "today": "当日", "was_due": "原到期日",
 	"manager": "负责人账号", "registered_on": "登记日期", "status_since": "状态自", "attribute": "项目", "warnings": "提示", "actions": "可办事项", "page": "页", "size": "每页", "to": "到",
 }

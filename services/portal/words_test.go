@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"maps"
 	"os"
+	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -150,7 +152,7 @@ func TestEveryWord(t *testing.T) {
 		}
 	}
 	for _, code := range slices.Sorted(maps.Keys(all.asked)) {
-		if !han(name(code)) {
+		if !han(wordOf(all.asked[code], code)) {
 			t.Errorf("%s of %s, which a form offers, has no word", code, all.asked[code])
 		}
 	}
@@ -167,6 +169,11 @@ func TestEveryWord(t *testing.T) {
 			t.Errorf("unit %q or provenance %q has no word", r.Unit, r.Provenance)
 		}
 	}
+	for _, key := range inputs(t) {
+		if !han(fact{Key: key}.Label()) {
+			t.Errorf("%s, which a rule's evidence names, has no name", key)
+		}
+	}
 	for _, f := range staffLists {
 		for _, n := range f.filters {
 			for _, c := range n.Choices {
@@ -177,3 +184,34 @@ func TestEveryWord(t *testing.T) {
 		}
 	}
 }
+
+// inputs is what services write into the evidence of their decisions: the keys of
+// the maps that they give to Ground, which no document lists.
+func inputs(t *testing.T) (keys []string) {
+	t.Helper()
+	sources, err := filepath.Glob("../*/*.go")
+	if err != nil || len(sources) < 50 {
+		t.Fatalf("%d sources, %v", len(sources), err)
+	}
+	for _, path := range sources {
+		raw, err := os.ReadFile(path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, m := range ground.FindAllString(string(raw), -1) {
+			for _, k := range quoted.FindAllStringSubmatch(m, -1) {
+				keys = append(keys, k[1])
+			}
+		}
+	}
+	if len(keys) < 20 {
+		t.Fatalf("only %d keys found", len(keys))
+	}
+	slices.Sort(keys)
+	return slices.Compact(keys)
+}
+
+var (
+	ground = regexp.MustCompile(`(?s)Ground\(map\[string\]any\{.*?\}\)`)
+	quoted = regexp.MustCompile(`"([a-z_]+)":`)
+)

@@ -32,6 +32,7 @@ func TestForms(t *testing.T) {
 	b := newBench(t)
 	_, first := b.submit()
 	b.tie(first)
+	b.at("2026-03-03")
 	r, id := b.submit(func(s *tipoff.SubmitTip) { s.PlacePhone = "0512-00000000" })
 	find := func(as, id string) tipoff.Case {
 		t.Helper()
@@ -69,6 +70,27 @@ func TestForms(t *testing.T) {
 	}
 	if f := formOf(t, find("intake", first), "dispatch")["owner"]; f.Value != "education" {
 		t.Errorf("dispatched again to %q, not as suggested", f.Value)
+	}
+}
+
+// TestDuplicateOfTheSameDay: ids of one day are in no order, so what is under way
+// is offered to each that comes, whichever id is greater.
+func TestDuplicateOfTheSameDay(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	_, first := b.submit()
+	b.tie(first)
+	b.dispatch(first, "education")
+	for range 8 {
+		_, id := b.submit()
+		b.tie(id)
+		c, err := b.FindTip(b.as("intake"), tipoff.FindTip{ID: id})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if into := formOf(t, c, "merge")["into"]; !slices.Contains(into.Choices, first) {
+			t.Errorf("%s is not offered to %s: %+v", first, id, into)
+		}
 	}
 }
 

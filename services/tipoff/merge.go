@@ -77,9 +77,9 @@ func (t *Tip) matter() Category {
 
 // Duplicate is a tip-off that another may be merged into.
 type Duplicate struct {
-	Tip        string   `json:"tip" description:"id of the later one"`
+	Tip        string   `json:"tip" description:"id of the one that is not dispatched yet, the later if neither is"`
 	Number     string   `json:"number"`
-	Into       string   `json:"into" description:"id of the earlier one, whose case goes on"`
+	Into       string   `json:"into" description:"id of the other, whose case goes on"`
 	IntoNumber string   `json:"into_number"`
 	Subject    string   `json:"subject" description:"what both name"`
 	Category   Category `json:"category"`

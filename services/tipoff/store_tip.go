@@ -108,17 +108,19 @@ func moveMerged(ctx context.Context, tx pgx.Tx, from, into string) error {
 }
 
 // listDuplicates lists pairs that name one subject and matter within days of each
-// other, of which the later one is not dispatched yet; of tip id alone, unless "".
+// other, of which one, the later if both, is not dispatched yet; of tip id alone,
+// unless "".
 func listDuplicates(ctx context.Context, tx pgx.Tx, id string, days int) ([]Duplicate, error) {
 	return rows[Duplicate](ctx, tx, `
 		WITH seen AS (SELECT *, CASE WHEN category = '' THEN suggested ELSE category END AS matter FROM tips WHERE `+wall+`)
 		SELECT DISTINCT ON (a.received_on, a.id) a.id AS tip, a.number, b.id AS into, b.number AS into_number, a.matter AS category,
 			coalesce(nullif(a.institution_name, ''), nullif(a.place_signboard, ''), a.place_address) AS subject,
 			a.received_on, b.received_on AS into_on
-		FROM seen a JOIN seen b ON a.subject_keys && b.subject_keys AND a.matter = b.matter AND a.id > b.id
-			AND a.received_on - b.received_on BETWEEN 0 AND $5
+		FROM seen a JOIN seen b ON a.subject_keys && b.subject_keys AND a.matter = b.matter AND a.id <> b.id
+			AND abs(a.received_on - b.received_on) <= $5
+			AND ((a.received_on, a.id) > (b.received_on, b.id) OR b.state NOT IN ('RECEIVED', 'TRIAGED', 'RETURNED'))
 		WHERE a.state IN ('RECEIVED', 'TRIAGED', 'RETURNED') AND b.state NOT IN ('MERGED', 'NOT_TRAINING', 'CLOSED') AND ($4 = '' OR a.id = $4)
-		ORDER BY a.received_on, a.id, b.id LIMIT 200`, within(ctx, id, days)...)
+		ORDER BY a.received_on, a.id, b.state IN ('RECEIVED', 'TRIAGED', 'RETURNED'), b.received_on, b.id LIMIT 200`, within(ctx, id, days)...)
 }
 
 func insertReceipt(ctx context.Context, tx pgx.Tx, number string, hash []byte, tip string) error {

@@ -4,6 +4,7 @@ package main
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"os"
 	"slices"
 	"strings"
@@ -42,6 +43,7 @@ type config struct {
 	Rate                 float64           `default:"50" help:"Requests a second of one session, or of one address without one; 0 is no limit."`
 	Burst                int               `default:"200" help:"Requests at once beyond rate."`
 	Busy                 int               `default:"256" help:"Requests under way at one listener; 0 is no limit."`
+	Proxies              []netip.Prefix    `help:"Networks of the proxies in front, as 10.0.0.0/8. Without, all who come through one share its rate."`
 	event.Keep           `embed:""`
 	Trial                bool `help:"Trial mode: log in as anybody, move the clock, look at traces; cookies without TLS."`
 }
@@ -80,7 +82,7 @@ func build(ctx context.Context, a *app.App, c config) error {
 	s := &portal.Service{
 		DB: db, Signer: portal.NewSigner(key), Find: find, Peers: peer.Client(find), Names: names(c.Peers), Login: login,
 		Terms:  portal.Terms{Idle: map[portal.Listener]time.Duration{portal.Public: c.PublicIdle, portal.Staff: c.StaffIdle}, Cap: c.SessionCap},
-		Limits: portal.Limits{Rate: c.Rate, Burst: c.Burst, Busy: c.Busy},
+		Limits: portal.Limits{Rate: c.Rate, Burst: c.Burst, Busy: c.Busy, Proxies: c.Proxies},
 		Trial:  c.Trial, Clock: new(clock.Clock), Machine: time.Now, Log: a.Log,
 	}
 	if err := s.Clock.Load(ctx, db); err != nil {
