@@ -88,10 +88,15 @@ func meet(ctx context.Context, s *suite, fresh bool) (*people, error) {
 		at   int
 		to   **person
 	}{
-		{"principal", staffPort, &who.principal}, {"principal2", staffPort, &who.principal2},
-		{"parent", publicPort, &who.parent}, {"parent2", publicPort, &who.parent2},
-		{"examiner", staffPort, &who.examiner}, {"examiner2", staffPort, &who.examiner2},
-		{"market", staffPort, &who.market}, {"intake", staffPort, &who.intake}, {"city", staffPort, &who.city},
+		{"principal", staffPort, &who.principal},
+		{"principal2", staffPort, &who.principal2},
+		{"parent", publicPort, &who.parent},
+		{"parent2", publicPort, &who.parent2},
+		{"examiner", staffPort, &who.examiner},
+		{"examiner2", staffPort, &who.examiner2},
+		{"market", staffPort, &who.market},
+		{"intake", staffPort, &who.intake},
+		{"city", staffPort, &who.city},
 	} {
 		var err error
 		if *p.to, err = login(ctx, p.name, s.door(p.at)); err != nil {

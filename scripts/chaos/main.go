@@ -57,7 +57,7 @@ func main() {
 
 func run(ctx context.Context, c config) error {
 	if c.Seed == 0 {
-		c.Seed = uint64(time.Now().UnixNano()) //nolint:gosec // a number like any other
+		c.Seed = uint64(time.Now().UnixNano())
 	}
 	root, err := os.MkdirTemp("/var/tmp", "xunguan-chaos-") // open to PostgreSQL's account, unlike some TMPDIRs
 	if err == nil {

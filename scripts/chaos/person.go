@@ -65,7 +65,7 @@ func (a answer) definite() bool {
 	case a.status == 0, a.status >= 500, a.status == http.StatusTooManyRequests, a.status == http.StatusRequestTimeout:
 		return false
 	}
-	return !(a.status == http.StatusConflict && a.later)
+	return a.status != http.StatusConflict || !a.later
 }
 
 func (a answer) into(v any) error {

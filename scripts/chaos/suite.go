@@ -106,7 +106,7 @@ func (s *suite) env(weak string) []string {
 
 // launch starts up and returns when it says READY.
 func (s *suite) launch(weak, path string) error {
-	s.up = exec.Command(path) //nolint:gosec,noctx // built by us; stop ends it
+	s.up = exec.Command(path) //nolint:noctx // stop ends it
 	s.up.Env = s.env(weak)
 	s.up.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C is for us, who then stop it
 	out, err := s.up.StdoutPipe()

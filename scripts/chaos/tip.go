@@ -77,18 +77,17 @@ func (l *lane) tip(ctx context.Context) error {
 			return err
 		}
 	}
-	owner, by := "education", l.who.examiner
+	by := l.who.market
 	if err := t.act(ctx, l.who.intake, "分派", "dispatch", "DISPATCHED", map[string]any{"owner": "market"}); err != nil {
 		return err
 	}
 	if l.dice.IntN(2) == 0 {
-		owner, by = "market", l.who.market
-	} else {
-		back := map[string]any{"reason": "不属于本部门职责", "suggested": owner, "note": "演练"}
+		by = l.who.examiner
+		back := map[string]any{"reason": "不属于本部门职责", "suggested": "education", "note": "演练"}
 		if err := t.act(ctx, l.who.market, "退回", "return", "RETURNED", back); err != nil {
 			return err
 		}
-		if err := t.act(ctx, l.who.intake, "分派", "dispatch", "DISPATCHED_AGAIN", map[string]any{"owner": owner}); err != nil {
+		if err := t.act(ctx, l.who.intake, "分派", "dispatch", "DISPATCHED_AGAIN", map[string]any{"owner": "education"}); err != nil {
 			return err
 		}
 	}

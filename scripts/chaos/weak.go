@@ -53,12 +53,14 @@ var weaknesses = []weakness{
 		[]string{twiceEvent},
 	},
 	{
-		"sync", "synchronous_commit=off｜杀 PostgreSQL", []string{"synchronous_commit = off", "wal_writer_delay = '10s'"},
+		"sync", "synchronous_commit=off｜杀 PostgreSQL",
+		[]string{"synchronous_commit = off", "wal_writer_delay = '10s'"},
 		func(ctx context.Context, f *faults) error { return f.several(ctx, 3, 3*time.Second, postgres) },
 		[]string{lostWrite},
 	},
 	{
-		"cursor", "发件箱按游标读（id > last）｜并发写入，磁盘慢", []string{"commit_delay = 20000", "commit_siblings = 1"},
+		"cursor", "发件箱按游标读（id > last）｜并发写入，磁盘慢",
+		[]string{"commit_delay = 20000", "commit_siblings = 1"},
 		func(ctx context.Context, _ *faults) error { pause(ctx, 6*time.Second); return nil },
 		[]string{skipped},
 	},
