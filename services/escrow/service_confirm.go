@@ -353,4 +353,3 @@ func (w *confirmations) save(ctx context.Context, tx pgx.Tx) error {
 	}
 	return nil
 }
-
