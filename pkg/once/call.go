@@ -57,17 +57,22 @@ func Recall(b *pgx.Batch, calls []*Call) {
 		var n int
 		var sum, answer []byte
 		_, err := pgx.ForEachRow(rows, []any{&n, &sum, &answer}, func() error {
-			switch c := calls[n-1]; {
-			case c.Err != nil:
-			case !bytes.Equal(sum, c.sum):
-				c.Err = fault.KeyReused.Errorf("Idempotency-Key 已用于另一请求")
-			default:
-				c.Answer = bytes.Clone(answer)
-			}
+			calls[n-1].answered(sum, answer)
 			return nil
 		})
 		return err
 	})
+}
+
+// answered notes what c's key was answered with, by a request of that sum.
+func (c *Call) answered(sum, answer []byte) {
+	switch {
+	case c.Err != nil: // in flight
+	case bytes.Equal(sum, c.sum):
+		c.Answer = bytes.Clone(answer)
+	default:
+		c.Err = fault.KeyReused.Errorf("Idempotency-Key 已用于另一请求")
+	}
 }
 
 // Keep queues on b that calls were given answers.

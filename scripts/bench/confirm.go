@@ -342,7 +342,8 @@ func (m *confirm) throughPortal(ctx context.Context) (func(context.Context, *cal
 	}, nil
 }
 
-// post confirms c's lesson, or its class's, which must all be confirmed.
+// post confirms c's lesson, or its class's, which must all be confirmed. Who is told
+// to come again does.
 func (m *confirm) post(ctx context.Context, base string, c *caller, h http.Header) error {
 	path, body := fmt.Sprintf("/v1/contracts/%s/lessons/%d/confirm", c.class[0].id, c.n), ""
 	if len(c.class) > 1 {
@@ -352,23 +353,37 @@ func (m *confirm) post(ctx context.Context, base string, c *caller, h http.Heade
 		}
 		path, body = "/v1/lessons/confirm", `{"lessons":[`+strings.Join(refs, ",")+`]}`
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base+path, strings.NewReader(body))
-	if err != nil {
-		return err
+	h = h.Clone()
+	h.Set("Content-Type", "application/json")
+	h.Set("Idempotency-Key", uuid.NewString())
+	for {
+		status, said, err := m.send(ctx, base+path, body, h)
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusServiceUnavailable:
+			time.Sleep(10 * time.Millisecond)
+		case status != http.StatusOK || bytes.Count(said, []byte(`"CONFIRMED"`)) != len(c.class):
+			return fmt.Errorf("课消 %s %d:%d %s", c.class[0].id, c.n, status, said)
+		default:
+			return nil
+		}
 	}
-	req.Header = h.Clone()
-	req.Header.Set("Content-Type", "application/json")
-	req.Header.Set("Idempotency-Key", uuid.NewString())
+}
+
+func (m *confirm) send(ctx context.Context, url, body string, h http.Header) (status int, said []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
+	if err != nil {
+		return 0, nil, err
+	}
+	req.Header = h
 	resp, err := m.http.Do(req)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	said, err := io.ReadAll(resp.Body)
-	if err == nil && (resp.StatusCode != http.StatusOK || bytes.Count(said, []byte(`"CONFIRMED"`)) != len(c.class)) {
-		err = fmt.Errorf("课消 %s %d:%s %s", c.class[0].id, c.n, resp.Status, said)
-	}
-	return err
+	said, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, said, err
 }
 
 // barely writes what a confirmation writes. Its texts are those of the last one
