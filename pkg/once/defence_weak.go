@@ -4,10 +4,15 @@ package once
 
 import "xunguan/pkg/pg"
 
-var remember = `INSERT INTO once (caller, call, key, sum, answer) VALUES ($1, $2, $3, $4, $5)`
+var (
+	remember    = `INSERT INTO once (caller, call, key, sum, answer) VALUES ($1, $2, $3, $4, $5)`
+	rememberAll = `INSERT INTO once (caller, call, key, sum, answer)
+		SELECT caller, call, key, sum, answer::json FROM unnest($1::text[], $2::text[], $3::text[], $4::bytea[], $5::text[]) AS c (caller, call, key, sum, answer)`
+)
 
 func init() {
 	if pg.Weak("once") { // nothing is remembered
 		remember = `INSERT INTO once (caller, call, key, sum, answer) SELECT $1::text, $2::text, $3::text, $4::bytea, $5::json WHERE false`
+		rememberAll += ` WHERE false`
 	}
 }

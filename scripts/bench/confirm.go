@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
+	"cmp"
 	"context"
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"net/http"
@@ -23,6 +26,8 @@ import (
 const (
 	lessons       = 50 // of a contract
 	parents       = 64
+	classSize     = 100 // contracts of a class, for the confirmation of a week
+	classCallers  = 8
 	portalCallers = 8
 	persona       = "parent" // whose session the portal's callers have
 )
@@ -50,31 +55,39 @@ var prepare = []string{
 	FROM unnest($1::text[], $2::text[], $3::text[]) AS c (id, institution, parent)`,
 }
 
-// bare writes in one statement what escrow writes for lesson $2 of contract $1,
-// with the texts of one that it has confirmed. The events are marked as published:
-// they are none.
+// bare writes in one statement what escrow writes for lessons $2 of contracts $1, of
+// institutions $3 and parents $4, booked as transfers $5, with the texts of one that
+// it has confirmed. The events are marked as published: they are none.
 const bare = `
 WITH lesson AS (
-	UPDATE lessons SET state = 'CONFIRMED', confirmed_on = current_date
-	WHERE institution_id = $3 AND contract_id = $1 AND n = $2 AND state = 'TAUGHT' RETURNING fee
+	UPDATE lessons l SET state = 'CONFIRMED', confirmed_on = current_date
+	FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::uuid[]) AS a (contract_id, n, institution_id, parent, transfer_id)
+	WHERE l.institution_id = a.institution_id AND l.contract_id = a.contract_id AND l.n = a.n AND l.state = 'TAUGHT' RETURNING a.*, l.fee
 ), contract AS (
-	UPDATE contracts SET released = released + fee, open = open - 1, state = CASE open WHEN 1 THEN 'FINISHED' ELSE state END
-	FROM lesson WHERE institution_id = $3 AND id = $1
+	UPDATE contracts c SET released = released + s.fee, open = open - s.n, state = CASE open WHEN s.n THEN 'FINISHED' ELSE state END
+	FROM (SELECT institution_id, contract_id, sum(fee)::bigint AS fee, count(*)::int AS n FROM lesson GROUP BY 1, 2) s
+	WHERE c.institution_id = s.institution_id AND c.id = s.contract_id
 ), transfer AS (
-	INSERT INTO transfers (institution_id, id, kind, reference, at) SELECT $3, $16, 'post', 'lesson/' || $1 || '/' || $2, now() FROM lesson
+	INSERT INTO transfers (institution_id, id, kind, reference, at) SELECT institution_id, transfer_id, 'post', 'lesson/' || contract_id || '/' || n, now() FROM lesson
+), leg AS (
+	SELECT institution_id, transfer_id, 'held' AS account, contract_id, fee AS amount FROM lesson
+	UNION ALL SELECT institution_id, transfer_id, 'released', '', -fee FROM lesson
 ), entry AS (
-	INSERT INTO entries (institution_id, transfer_id, account, contract_id, amount, at)
-	SELECT $3, $16, account, contract, sign * fee, now() FROM lesson, (VALUES ('held', $1, 1), ('released', '', -1)) AS e (account, contract, sign)
+	INSERT INTO entries (institution_id, transfer_id, account, contract_id, amount, at) SELECT institution_id, transfer_id, account, contract_id, amount, now() FROM leg
 ), balance AS (
-	UPDATE balances SET balance = balance + CASE account WHEN 'held' THEN fee ELSE -fee END
-	FROM lesson WHERE institution_id = $3 AND (account, contract_id) IN (('held', $1), ('released', ''))
+	UPDATE balances b SET balance = balance + s.amount
+	FROM (SELECT institution_id, account, contract_id, sum(amount)::bigint AS amount FROM leg GROUP BY 1, 2, 3) s
+	WHERE b.institution_id = s.institution_id AND b.account = s.account AND b.contract_id = s.contract_id
 ), history AS (
-	INSERT INTO timeline (institution_id, contract_id, at, actor, account, action, summary) VALUES ($3, $1, now(), $4, $5, $6, $7)
+	INSERT INTO timeline (institution_id, contract_id, at, actor, account, action, summary) SELECT institution_id, contract_id, now(), $6, parent, $7, $8 FROM lesson
 ), answered AS (
-	INSERT INTO once (caller, call, key, sum, answer) VALUES ($5, $8, $9, $10, $11)
+	INSERT INTO once (caller, call, key, sum, answer) VALUES ($4[1], $9, $10, $11, $12)
+), stream AS (
+	INSERT INTO stream (topic, key, version) SELECT $13, contract_id, count(*) * cardinality($14::text[]) FROM lesson GROUP BY contract_id
+	ON CONFLICT (topic, key) DO UPDATE SET version = stream.version + EXCLUDED.version RETURNING key, version
 )
-INSERT INTO outbox (topic, key, type, data, trace, pub) SELECT $12, $1, type, data, trace, true
-FROM unnest($13::text[], $14::bytea[], $15::text[]) AS e (type, data, trace)`
+INSERT INTO outbox (topic, key, version, type, data, trace, pub) SELECT $13, key, version, type, data, trace, true
+FROM lesson JOIN stream ON key = contract_id, unnest($14::text[], $15::bytea[], $16::text[]) AS e (type, data, trace)`
 
 // confirm is lesson confirmations in escrow's own database.
 type confirm struct {
@@ -82,35 +95,37 @@ type confirm struct {
 	callers []int
 	suite   *suite
 	service string        // escrow's URL
-	pool    int           // connections that escrow has
 	db      *pgxpool.Pool // the administrator's, in escrow's database
 	http    *http.Client
-	direct  work
+	spread  work // over all institutions
+	hot     work // of one institution
+	classes work // by the class
 	portal  work // of the persona
 }
 
-// work is contracts whose lessons wait.
+// work is contracts whose lessons wait, in classes: of a class, a caller confirms
+// the first lesson of every contract, then the second of every contract, and so on.
 type work struct {
-	all   []contract
-	taken atomic.Int64
+	classes [][]contract
+	taken   atomic.Int64
 }
 
 type contract struct{ id, institution, parent string }
 
 // caller is one caller's place in the work.
 type caller struct {
-	contract
-	n int // the lesson
+	class []contract
+	n     int // the lesson
 }
 
 // next moves c to the next lesson.
 func (w *work) next(c *caller) error {
 	if c.n%lessons == 0 {
 		i := int(w.taken.Add(1)) - 1
-		if i >= len(w.all) {
+		if i >= len(w.classes) {
 			return errDry
 		}
-		*c = caller{contract: w.all[i]}
+		*c = caller{class: w.classes[i]}
 	}
 	c.n++
 	return nil
@@ -118,7 +133,7 @@ func (w *work) next(c *caller) error {
 
 // openConfirm prepares as many lessons as the measurements can use.
 func openConfirm(ctx context.Context, c *CLI, s *suite) (m *confirm, end func(), err error) {
-	m = &confirm{length: c.length(8), callers: c.Callers, suite: s}
+	m = &confirm{length: c.length(5), callers: c.Callers, suite: s}
 	escrow, err := s.process("escrow")
 	if err != nil {
 		return nil, nil, err
@@ -140,7 +155,7 @@ func openConfirm(ctx context.Context, c *CLI, s *suite) (m *confirm, end func(),
 	if m.db, err = pgxpool.NewWithConfig(ctx, admin); err != nil {
 		return nil, nil, err
 	}
-	m.service, m.pool = escrow.HTTP, int(own.MaxConns)
+	m.service = escrow.HTTP
 	m.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: most}, Timeout: 30 * time.Second}
 	if err := m.prepare(ctx, c.Runs); err != nil {
 		m.db.Close()
@@ -152,22 +167,21 @@ func openConfirm(ctx context.Context, c *CLI, s *suite) (m *confirm, end func(),
 // prepare makes work for all runs.
 func (m *confirm) prepare(ctx context.Context, runs int) error {
 	each := runs * int((m.length + warmUp).Seconds()) // seconds of one measurement in all runs
-	var direct int
+	var spread int
 	for _, n := range m.callers {
-		direct += each * (min(n*800, 2500) + 2*min(n*1500, 8000)) / lessons
+		spread += 2 * each * min(n*2000, 8000) / lessons
 	}
-	portal := each * 2500 / lessons
-	say("准备 %d 份合同,每份 %d 课时待确认", direct+portal, lessons)
-	for i := range direct + portal {
-		c := contract{id: uuid.Must(uuid.NewV7()).String(), institution: fmt.Sprintf("bench-%d", i%100), parent: fmt.Sprintf("bench-parent-%d", i%parents)}
-		if i < direct {
-			m.direct.all = append(m.direct.all, c)
-		} else {
-			c.parent = persona
-			m.portal.all = append(m.portal.all, c)
-		}
+	some := each * 8000 / lessons
+	m.spread.add(spread+some, 1, 100, "")
+	m.hot.add(some, 1, 1, "")
+	m.classes.add(2*each*16000/lessons/classSize, classSize, 100, "")
+	m.portal.add(each*2500/lessons, 1, 100, persona)
+	var all []contract
+	for _, w := range []*work{&m.spread, &m.hot, &m.classes, &m.portal} {
+		all = append(all, slices.Concat(w.classes...)...)
 	}
-	for some := range slices.Chunk(slices.Concat(m.direct.all, m.portal.all), 1000) {
+	say("准备 %d 份合同,每份 %d 课时待确认", len(all), lessons)
+	for some := range slices.Chunk(all, 1000) {
 		var columns [3][]string
 		for _, c := range some {
 			columns[0], columns[1], columns[2] = append(columns[0], c.id), append(columns[1], c.institution), append(columns[2], c.parent)
@@ -186,40 +200,82 @@ func (m *confirm) prepare(ctx context.Context, runs int) error {
 	return nil
 }
 
+// add adds n classes of size contracts each; each class is of one parent and of one
+// of so many institutions.
+func (w *work) add(n, size, institutions int, parent string) {
+	for i := range n {
+		c := contract{institution: fmt.Sprintf("bench-%d", i%institutions), parent: cmp.Or(parent, fmt.Sprintf("bench-parent-%d", i%parents))}
+		var class []contract
+		for range size {
+			c.id = uuid.Must(uuid.NewV7()).String()
+			class = append(class, c)
+		}
+		w.classes = append(w.classes, class)
+	}
+}
+
 // run measures once.
 func (m *confirm) run(ctx context.Context, r *report) error {
 	direct, err := m.directly()
 	if err != nil {
 		return err
 	}
-	var write func(context.Context, *caller) error
+	last := ""
 	for _, n := range m.callers {
-		key := fmt.Sprintf("confirm.%d", n)
-		if err := m.measure(ctx, r, key+".http", fmt.Sprintf("课消 HTTP,%d 个调用者", n), n, &m.direct, direct); err != nil {
+		last = fmt.Sprintf("confirm.%d", n)
+		if err := m.against(ctx, r, last, fmt.Sprintf("课消 HTTP,%d 个调用者", n), n, &m.spread, direct); err != nil {
 			return err
 		}
-		if write == nil {
-			if write, err = m.barely(ctx); err != nil {
-				return err
-			}
-		}
-		if err := m.measure(ctx, r, key+".bare", fmt.Sprintf("  裸写,%d 个连接", n), n, &m.direct, write); err != nil {
-			return err
-		}
-		r.ratio(key+".ratio", "  HTTP ÷ 裸写", []string{key + ".http"}, []string{key + ".bare"})
-		if n <= m.pool {
-			continue
-		}
-		if err := m.measure(ctx, r, key+".pool", fmt.Sprintf("  裸写,%d 个连接(服务的连接池)", m.pool), m.pool, &m.direct, write); err != nil {
-			return err
-		}
-		r.ratio(key+".pool.ratio", "  HTTP ÷ 裸写(服务的连接池)", []string{key + ".http"}, []string{key + ".pool"})
 	}
+	if err := m.against(ctx, r, "confirm.class", fmt.Sprintf("课消 HTTP,每次 %d 课时,%d 个调用者", classSize, classCallers), classCallers, &m.classes, direct); err != nil {
+		return err
+	}
+	most := m.callers[len(m.callers)-1]
+	if err := m.measure(ctx, r, "confirm.hot", fmt.Sprintf("课消 HTTP,%d 个调用者,同一机构", most), most, &m.hot, direct); err != nil {
+		return err
+	}
+	r.ratio("confirm.hot.ratio", "  ÷ 分散在 100 家", []string{"confirm.hot"}, []string{last + ".http"})
+	if err := m.slowDisk(ctx, "1000", "0"); err != nil {
+		return err
+	}
+	err = m.measure(ctx, r, "confirm.slow", fmt.Sprintf("课消 HTTP,%d 个调用者,每次落盘慢 1 ms", most), most, &m.spread, direct)
+	if err := errors.Join(err, m.slowDisk(ctx, "0", "5")); err != nil {
+		return err
+	}
+	r.ratio("confirm.slow.ratio", "  ÷ 不慢", []string{"confirm.slow"}, []string{last + ".http"})
 	portal, err := m.throughPortal(ctx)
 	if err != nil {
 		return err
 	}
 	return m.measure(ctx, r, "confirm.portal.http", fmt.Sprintf("课消经门户(会话),%d 个调用者", portalCallers), portalCallers, &m.portal, portal)
+}
+
+// against measures w over HTTP and by the bare write, and compares them.
+func (m *confirm) against(ctx context.Context, r *report, key, what string, n int, w *work, f func(context.Context, *caller) error) error {
+	if err := m.measure(ctx, r, key+".http", what, n, w, f); err != nil {
+		return err
+	}
+	write, err := m.barely(ctx)
+	if err != nil {
+		return err
+	}
+	if err := m.measure(ctx, r, key+".bare", fmt.Sprintf("  裸写,%d 个连接", n), n, w, write); err != nil {
+		return err
+	}
+	r.ratio(key+".ratio", "  HTTP ÷ 裸写", []string{key + ".http"}, []string{key + ".bare"})
+	r.ratio(key+".p99.ratio", "  p99:HTTP ÷ 裸写", []string{key + ".http.p99"}, []string{key + ".bare.p99"})
+	return nil
+}
+
+// slowDisk has PostgreSQL wait before each flush of its log, for so many µs, whoever
+// else commits.
+func (m *confirm) slowDisk(ctx context.Context, delay, siblings string) error {
+	for _, sql := range []string{"ALTER SYSTEM SET commit_delay = " + delay, "ALTER SYSTEM SET commit_siblings = " + siblings, "SELECT pg_reload_conf()"} {
+		if _, err := m.db.Exec(ctx, sql); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // measure has n callers do some of w by f.
@@ -238,7 +294,7 @@ func (m *confirm) measure(ctx context.Context, r *report, key, what string, n in
 	if err != nil {
 		return err
 	}
-	r.add(key, what, "次/s", rate)
+	r.add(key, what, "课时/s", rate*float64(len(w.classes[0])))
 	r.add(key+".p50", "    p50", "ms", quantile(took, 0.5))
 	r.add(key+".p99", "    p99", "ms", quantile(took, 0.99))
 	return nil
@@ -259,7 +315,7 @@ func (m *confirm) directly() (func(context.Context, *caller) error, error) {
 		}
 	}
 	return func(ctx context.Context, c *caller) error {
-		return m.post(ctx, m.service, c, http.Header{"Authorization": {"Bearer " + tokens[c.parent]}})
+		return m.post(ctx, m.service, c, http.Header{"Authorization": {"Bearer " + tokens[c.class[0].parent]}})
 	}, nil
 }
 
@@ -286,47 +342,78 @@ func (m *confirm) throughPortal(ctx context.Context) (func(context.Context, *cal
 	}, nil
 }
 
-// post confirms c's lesson.
+// post confirms c's lesson, or its class's, which must all be confirmed. Who is told
+// to come again does.
 func (m *confirm) post(ctx context.Context, base string, c *caller, h http.Header) error {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, fmt.Sprintf("%s/v1/contracts/%s/lessons/%d/confirm", base, c.id, c.n), http.NoBody)
+	path, body := fmt.Sprintf("/v1/contracts/%s/lessons/%d/confirm", c.class[0].id, c.n), ""
+	if len(c.class) > 1 {
+		var refs []string
+		for _, one := range c.class {
+			refs = append(refs, fmt.Sprintf(`{"contract":%q,"n":%d}`, one.id, c.n))
+		}
+		path, body = "/v1/lessons/confirm", `{"lessons":[`+strings.Join(refs, ",")+`]}`
+	}
+	h = h.Clone()
+	h.Set("Content-Type", "application/json")
+	h.Set("Idempotency-Key", uuid.NewString())
+	for {
+		status, said, err := m.send(ctx, base+path, body, h)
+		switch {
+		case err != nil:
+			return err
+		case status == http.StatusServiceUnavailable:
+			time.Sleep(10 * time.Millisecond)
+		case status != http.StatusOK || bytes.Count(said, []byte(`"CONFIRMED"`)) != len(c.class):
+			return fmt.Errorf("课消 %s %d:%d %s", c.class[0].id, c.n, status, said)
+		default:
+			return nil
+		}
+	}
+}
+
+func (m *confirm) send(ctx context.Context, url, body string, h http.Header) (status int, said []byte, err error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	req.Header = h
-	req.Header.Set("Idempotency-Key", uuid.NewString())
 	resp, err := m.http.Do(req)
 	if err != nil {
-		return err
+		return 0, nil, err
 	}
 	defer resp.Body.Close()
-	body, err := io.ReadAll(resp.Body)
-	if err == nil && resp.StatusCode != http.StatusOK {
-		err = fmt.Errorf("课消 %s %d:%s %s", c.id, c.n, resp.Status, body)
-	}
-	return err
+	said, err = io.ReadAll(resp.Body)
+	return resp.StatusCode, said, err
 }
 
 // barely writes what a confirmation writes. Its texts are those of the last one
 // that escrow made.
 func (m *confirm) barely(ctx context.Context) (func(context.Context, *caller) error, error) {
-	var actor, account, action, summary, call, topic string
+	var actor, action, summary, call, topic string
 	var sum, answer []byte
 	var types, traces []string
 	var data [][]byte
 	err := m.db.QueryRow(ctx, `
-		WITH last AS (SELECT * FROM timeline WHERE institution_id LIKE 'bench-%' ORDER BY id DESC LIMIT 1),
-		said AS (SELECT once.* FROM once, last WHERE caller = account ORDER BY once.at DESC LIMIT 1),
+		WITH said AS (SELECT * FROM once WHERE caller LIKE 'bench-%' AND call LIKE 'escrow.%' ORDER BY at DESC LIMIT 1),
+		last AS (SELECT t.* FROM timeline t, said WHERE account = caller ORDER BY id DESC LIMIT 1),
 		events AS (SELECT DISTINCT ON (type) outbox.* FROM outbox, last WHERE key = contract_id)
-		SELECT actor, account, action, summary, call, sum, answer, e.* FROM last, said,
+		SELECT actor, action, summary, call, sum, answer, e.* FROM last, said,
 			(SELECT min(topic), array_agg(type), array_agg(data), array_agg(trace) FROM events) e`).
-		Scan(&actor, &account, &action, &summary, &call, &sum, &answer, &topic, &types, &data, &traces)
+		Scan(&actor, &action, &summary, &call, &sum, &answer, &topic, &types, &data, &traces)
 	if err != nil {
 		return nil, fmt.Errorf("裸写的样本:%w", err)
 	}
 	return func(ctx context.Context, c *caller) error {
-		tag, err := m.db.Exec(ctx, bare, c.id, c.n, c.institution, actor, c.parent, action, summary, call, uuid.NewString(), sum, answer, topic, types, data, traces, uuid.Must(uuid.NewV7()))
-		if err == nil && int(tag.RowsAffected()) != len(types) {
-			err = fmt.Errorf("裸写 %s %d:写了 %d 个事件", c.id, c.n, tag.RowsAffected())
+		var ids, institutions, parents []string
+		var ns []int
+		var transfers []uuid.UUID
+		for _, one := range c.class {
+			ids, institutions, parents = append(ids, one.id), append(institutions, one.institution), append(parents, one.parent)
+			ns, transfers = append(ns, c.n), append(transfers, uuid.Must(uuid.NewV7()))
+		}
+		tag, err := m.db.Exec(ctx, bare, ids, ns, institutions, parents, transfers, actor, action, summary, call, uuid.NewString(), sum, answer, topic, types, data, traces)
+		if err == nil && int(tag.RowsAffected()) != len(types)*len(ids) {
+			err = fmt.Errorf("裸写 %s %d:写了 %d 个事件", ids[0], c.n, tag.RowsAffected())
 		}
 		return err
 	}, nil

@@ -5,11 +5,11 @@
 //
 //   - start: seconds to READY without data and again with them; for each process
 //     the seconds from its start until it says that it is ready, and its memory.
-//   - confirm: lesson confirmations a second over HTTP. Each caller confirms one
-//     lesson after the other, on contracts of its own. Beside it the bare write:
-//     one SQL statement to a lesson that writes the same rows, past row-level
-//     security, over as many connections as there are callers, and over as many
-//     as escrow has.
+//   - confirm: lesson confirmations a second over HTTP, at escrow's own address. Each
+//     caller confirms one lesson, or a class's, after the other, on contracts of its
+//     own. Beside it the bare write: one SQL statement that writes the same rows, past
+//     row-level security, over as many connections as there are callers. Then all at
+//     one institution, and with a slower disk.
 //   - latency: from when a commit was due until its event is applied, through
 //     outbox, broker and inbox. Commits are due at a fixed rate, whether or not
 //     earlier ones have ended, so all waiting counts. Beside it a bare commit, and a
@@ -35,7 +35,7 @@ import (
 // CLI is the settings.
 type CLI struct {
 	Only    string `enum:",start,confirm,latency" default:"" help:"Measure one part: start, confirm or latency."`
-	Seconds int    `help:"Seconds of each measurement; 0 is 8 for confirm and 20 for latency."`
+	Seconds int    `help:"Seconds of each measurement; 0 is 5 for confirm and 20 for latency."`
 	Runs    int    `default:"3" help:"How often each figure is measured."`
 	Callers []int  `default:"1,8,64" help:"Numbers of callers of confirm."`
 	JSON    string `name:"json" help:"Also write the figures to this file."`

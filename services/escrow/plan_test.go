@@ -29,7 +29,8 @@ func TestHotPathReadsByIndex(t *testing.T) {
 		return nil
 	})
 	for name, sql := range map[string]string{
-		"lock":   strings.ReplaceAll(lockSQL, "$1", "'"+id+"'"),
+		"lock":   strings.ReplaceAll(lockSQL, "$1", "ARRAY['"+id+"']"),
+		"free":   strings.ReplaceAll(lockFreeSQL, "$1", "ARRAY['"+id+"']"),
 		"lesson": fmt.Sprintf(`SELECT %s FROM lessons l WHERE institution_id = (SELECT institution_id FROM contracts WHERE id = '%s') AND contract_id = '%s' AND n = 1`, lessonColumns, id, id),
 		"update": fmt.Sprintf(`UPDATE lessons SET state = 'TAUGHT' WHERE institution_id = 'art' AND contract_id = '%s' AND n = 1`, id),
 		"orders": `SELECT count(*) FROM contracts c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id WHERE c.institution_id = 'art' AND c.basket = 'x'`,

@@ -121,10 +121,8 @@ type player struct {
 
 // on is the service n days before the seed's day, at ten in the morning.
 func (p *player) on(daysAgo int) *Service {
-	past := *p.s
 	at := p.today.AddDays(-daysAgo).Start().Add(10 * time.Hour)
-	past.Now = func() time.Time { return at }
-	return &past
+	return &Service{DB: p.s.DB, Now: func() time.Time { return at }}
 }
 
 // workingDaysAgo is how many days ago it was n working days ago.

@@ -27,6 +27,8 @@ var Rules = append([]string{flagAnswer, autoConfirm, onSilence, autoAgree, holdC
 type Service struct {
 	DB  *pgxpool.Pool
 	Now func() time.Time // legal time
+
+	confirming groups
 }
 
 func (s *Service) today() day.Date { return day.Of(s.Now()) }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"strconv"
-	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -72,63 +71,6 @@ func (s *Service) askToConfirm(ctx context.Context, tx pgx.Tx, c *Contract, l *L
 // silenceConfirms reports whether a lesson confirms itself when nobody answers.
 func silenceConfirms(rules rule.Set) bool {
 	return rules[onSilence].Text() == "confirms" && string(rules[autoConfirm].Value) != "null"
-}
-
-// ConfirmLesson is a parent's word that a lesson was given.
-type ConfirmLesson struct {
-	once.Key
-	LessonOf
-}
-
-// ConfirmLesson releases the lesson's fee to the institution; while payouts of the
-// institution are held, it notes that the fee waits. A lesson that was
-// confirmed before, under any key, gets the same answer and no second release.
-func (s *Service) ConfirmLesson(ctx context.Context, req ConfirmLesson) (LessonView, error) {
-	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (LessonView, error) {
-		by := auth.From(ctx)
-		b, l, err := lockLesson(ctx, tx, req.Contract, req.N)
-		if err != nil {
-			return LessonView{}, err
-		}
-		if l.State != confirmed || by.Subject != b.own.Parent {
-			if err := b.own.party(by); err != nil {
-				return LessonView{}, err
-			}
-			step, err := lessonFlow.Step(l.State, "confirm", by)
-			if err != nil {
-				return LessonView{}, err
-			}
-			l.confirm(step.To, b.held, s.today())
-			words := fmt.Sprintf("第 %d 课时已确认，%s", l.N, l.payout())
-			if err := s.confirm(ctx, tx, b, l, entry{s.Now(), byParent, by.Subject, "confirm", words}); err != nil {
-				return LessonView{}, err
-			}
-		}
-		return s.lesson(b.own, l, by), nil
-	})
-}
-
-// confirm releases the fee of l, which is confirmed, unless it waits.
-func (s *Service) confirm(ctx context.Context, tx pgx.Tx, b basket, l Lesson, e entry) error {
-	c := b.own
-	c.close(1)
-	if !l.Waits {
-		if err := c.release(l.Fee); err != nil {
-			return err
-		}
-	}
-	if err := saveConfirmed(ctx, tx, c, l, e); err != nil {
-		return err
-	}
-	if err := event.Append(ctx, tx, Topic, c.ID, lessonConfirmed(c, l)); err != nil {
-		return err
-	}
-	if l.Fee > 0 && !l.Waits {
-		if err := event.Append(ctx, tx, Topic, c.ID, fundsReleased(c, l)); err != nil {
-			return err
-		}
-	}
-	return s.review(ctx, tx, b, fmt.Sprintf("第 %d 课时已确认，%s", l.N, l.payout()))
 }
 
 // DisputeLesson is a parent's word that a lesson was not given as agreed.
@@ -261,32 +203,6 @@ func (s *Service) Timers() []due.Timer {
 			return nextRepublication(ctx, tx)
 		}},
 	}
-}
-
-// confirmBySilence confirms the lesson id, contract/n, that nobody answered for.
-// Whoever answered between Next and the lock was in time.
-func (s *Service) confirmBySilence(ctx context.Context, tx pgx.Tx, id string) error {
-	contract, n, _ := strings.Cut(id, "/")
-	at, err := strconv.Atoi(n)
-	if err != nil {
-		return err
-	}
-	b, l, err := lockLesson(ctx, tx, contract, at)
-	if err != nil || l.State != taught || l.ConfirmBy.IsZero() || !s.today().After(l.ConfirmBy) {
-		return err
-	}
-	rules, err := rule.InForce(ctx, tx, b.own.Jurisdiction, l.AskedOn, autoConfirm)
-	if err != nil {
-		return err
-	}
-	state, err := bySystemStep(lessonFlow, l.State, "confirm_by_silence")
-	if err != nil {
-		return err
-	}
-	l.confirm(state, b.held, s.today())
-	l.BySilence = true
-	words := fmt.Sprintf("%s自动确认第 %d 课时，%s", silent("家长", rules[autoConfirm]), l.N, l.payout())
-	return s.confirm(ctx, tx, b, l, entry{s.Now(), bySystem, "", "confirm_by_silence", words})
 }
 
 // silent is in words why nobody's word counts as a yes.

@@ -66,18 +66,18 @@ func (b basket) find(id string) *Contract {
 	return nil
 }
 
-// lockSQL locks the institution's payouts in share, and then a contract and the
-// others of its basket that money may move in, in order of id: whoever changes one
+// lockSQL locks the institutions' payouts in share, and then contracts and the
+// others of their baskets that money may move in, in order of id: whoever judges one
 // of them holds them all. Whether payouts are held is for the next statement to
 // read: this one saw the database before it had the lock.
 const lockSQL = `WITH own AS MATERIALIZED (
-		SELECT institution_id, basket, pg_advisory_xact_lock_shared(payouts_lock(institution_id)) FROM contracts WHERE id = $1)
-	SELECT ` + contractColumns + ` FROM contracts c JOIN own USING (institution_id, basket)
-	WHERE c.state IN ('SIGNED', 'PAID') OR c.id = $1
+		SELECT institution_id, basket, pg_advisory_xact_lock_shared(payouts_lock(institution_id)) FROM contracts WHERE id = ANY ($1))
+	SELECT ` + contractColumns + ` FROM contracts c
+	WHERE (c.institution_id, c.basket) IN (SELECT institution_id, basket FROM own) AND (c.state IN ('SIGNED', 'PAID') OR c.id = ANY ($1))
 	ORDER BY c.id FOR UPDATE OF c`
 
 func lockBasket(ctx context.Context, tx pgx.Tx, id string) (basket, error) {
-	rows, err := tx.Query(ctx, lockSQL, id)
+	rows, err := tx.Query(ctx, lockSQL, []string{id})
 	if err != nil {
 		return basket{}, err
 	}

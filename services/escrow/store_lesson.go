@@ -37,7 +37,7 @@ func lockLesson(ctx context.Context, tx pgx.Tx, contract string, n int) (basket,
 // condition where, about arg, chooses; in one round trip.
 func lockLessons(ctx context.Context, tx pgx.Tx, contract, where string, arg int) (b basket, lessons []Lesson, err error) {
 	var batch pgx.Batch
-	batch.Queue(lockSQL, contract).Query(func(rows pgx.Rows) (err error) {
+	batch.Queue(lockSQL, []string{contract}).Query(func(rows pgx.Rows) (err error) {
 		b, err = collectBasket(rows, contract)
 		return err
 	})
@@ -69,22 +69,6 @@ func (l Lesson) row(c *Contract) []any {
 
 func saveLesson(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
 	return one(ctx, tx, updateLesson, l.row(c)...)
-}
-
-// saveConfirmed writes all that a confirmation changes, in one round trip.
-func saveConfirmed(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson, e entry) error {
-	var batch pgx.Batch
-	if l.Fee > 0 {
-		args, err := postArgs([]transfer{c.post(l, e.at)})
-		if err != nil {
-			return err
-		}
-		batch.Queue(postSQL, args...)
-	}
-	batch.Queue(updateLesson, l.row(c)...)
-	batch.Queue(updateContract, c.row()...)
-	batch.Queue(insertEntry, c.InstitutionID, c.ID, e.at, e.by, e.account, e.action, e.summary)
-	return tx.SendBatch(ctx, &batch).Close()
 }
 
 // nextSilent finds a lesson whose last day to answer has passed. It locks

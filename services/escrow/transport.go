@@ -15,7 +15,7 @@ var (
 	CancelContracts = auth.Permit("escrow:contract:cancel")
 	ReadContracts   = auth.Permit("escrow:contract:read")
 	TeachLessons    = auth.Permit("escrow:lesson:teach")
-	ConfirmLessons  = auth.Permit("escrow:lesson:confirm")
+	ConfirmTaught   = auth.Permit("escrow:lesson:confirm")
 	DisputeLessons  = auth.Permit("escrow:lesson:dispute")
 	AskRefunds      = auth.Permit("escrow:refund:ask")
 	AgreeRefunds    = auth.Permit("escrow:refund:agree")
@@ -30,7 +30,7 @@ var (
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
 	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadStatements, ReadInbox},
-	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmLessons, DisputeLessons, AskRefunds, ReadFlags, ReadStatements, ReadInbox},
+	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, ReadFlags, ReadStatements, ReadInbox},
 	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox},
 	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox},
 })
@@ -47,7 +47,8 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/contracts/{id}/cancel", "CancelContract", CancelContracts, s.CancelContract, kit.As(kit.Money))
 	kit.Route(api, "GET /v1/contracts/{id}/lessons", "ListLessons", ReadContracts, s.ListLessons)
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/taught", "TeachLesson", TeachLessons, s.TeachLesson, kit.As(kit.Money))
-	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/confirm", "ConfirmLesson", ConfirmLessons, s.ConfirmLesson, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/confirm", "ConfirmLesson", ConfirmTaught, s.ConfirmLesson, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/lessons/confirm", "ConfirmLessons", ConfirmTaught, s.ConfirmLessons, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/dispute", "DisputeLesson", DisputeLessons, s.DisputeLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/withdraw", "WithdrawLesson", TeachLessons, s.WithdrawLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/refunds", "RequestRefund", AskRefunds, s.RequestRefund, kit.As(kit.Money))

@@ -143,6 +143,7 @@ var matrix = map[string]struct {
 	"ListLessons":       {"GET", "/v1/contracts/{id}/lessons", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"TeachLesson":       {"POST", "/v1/contracts/{id}/lessons/2/taught", "", "principal", "principal2", false},
 	"ConfirmLesson":     {"POST", "/v1/contracts/{id}/lessons/1/confirm", "", "parent", "parent2", false},
+	"ConfirmLessons":    {"POST", "/v1/lessons/confirm", `{"lessons":[{"contract":"{id}","n":1}]}`, "parent", "parent2", true},
 	"DisputeLesson":     {"POST", "/v1/contracts/{id}/lessons/1/dispute", `{"reason":"x"}`, "parent", "parent2", false},
 	"WithdrawLesson":    {"POST", "/v1/contracts/{id}/lessons/1/withdraw", `{"reason":"x"}`, "principal", "principal2", false},
 	"RequestRefund":     {"POST", "/v1/contracts/{id}/refunds", `{"lessons":1,"reason":"x"}`, "parent", "parent2", false},
@@ -182,7 +183,7 @@ func TestMatrix(t *testing.T) {
 			continue
 		}
 		for _, by := range all {
-			code, body := ask(t, handler, m.method, fill.Replace(m.path), by, h.key().IdempotencyKey, m.body)
+			code, body := ask(t, handler, m.method, fill.Replace(m.path), by, h.key().IdempotencyKey, fill.Replace(m.body))
 			own, foreign := named(m.own, by), named(m.foreign, by)
 			ok := code == http.StatusForbidden
 			switch {

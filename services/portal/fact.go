@@ -83,7 +83,7 @@ func parseNested(dec *json.Decoder, key string, open json.Delim, depth int) (fac
 		if f.List && child.Leaf { // a list of codes is worded like one
 			child.Text = readable(key, child.Raw)
 		}
-		if names[key+"."+child.Raw] != "" && child.Leaf && coded[child.Key] {
+		if child.Leaf && names[key+"."+child.Raw] != "" {
 			child.Text = names[key+"."+child.Raw]
 		}
 		f.Facts = append(f.Facts, child)
@@ -247,8 +247,12 @@ next:
 	return rest
 }
 
+// empty reports whether f has nothing to say.
 func (f fact) empty() bool {
-	return f.Raw == "" && len(f.Facts) == 0 || f.Raw == "false" && slices.Contains(remarkable, f.Key)
+	if f.Leaf {
+		return f.Raw == "" || f.Raw == "false" && slices.Contains(remarkable, f.Key) || f.Raw == "0" && f.Key == "round"
+	}
+	return !slices.ContainsFunc(f.Facts, func(c fact) bool { return !c.empty() })
 }
 
 // remarkable is what is said only when it is so.

@@ -26,6 +26,10 @@ var serviceNames = map[string]string{
 	"rulebook": "规则库", "licensing": "许可", "escrow": "资金监管", "inspection": "检查", "tipoff": "举报", self: "门户",
 }
 
+// opsPatience is how long a service has to show its board: the others must not
+// wait for one that hangs.
+const opsPatience = 3 * time.Second
+
 // opsView is what the events of every service need operators for.
 type opsView struct {
 	Services []opsService
@@ -126,7 +130,9 @@ func (d *door) showOps(w http.ResponseWriter, r *http.Request, failed error, typ
 // opsOf is the board of one service as v sees it.
 func (d *door) opsOf(r *http.Request, v visitor, name string, typed url.Values) opsService {
 	s := opsService{Name: name, Title: serviceNames[name]}
-	raw, err := d.reach(r.Context(), v, http.MethodGet, name, "/v1/parked", "", nil)
+	ctx, cancel := context.WithTimeout(r.Context(), opsPatience)
+	defer cancel()
+	raw, err := d.reach(ctx, v, http.MethodGet, name, "/v1/parked", "", nil)
 	var b mend.Board
 	if err == nil {
 		err = json.Unmarshal(raw, &b)

@@ -145,13 +145,25 @@ func caseOf(f fact, fill filling) caseView {
 	}
 	less := append([]string{"warnings", "timeline", "actions", "light", "days_left", "id", "version"}, states...)
 	for _, part := range f.Less(less...) {
-		if part.section() {
-			c.Lists = append(c.Lists, listView{part.Label(), partsOf(part.Key, part.Facts, fill)})
-		} else {
+		switch {
+		case part.section():
+			list := listView{part.Label(), partsOf(part.Key, part.Facts, fill)}
+			for i := range list.Parts {
+				list.Parts[i].Facts = slices.DeleteFunc(list.Parts[i].Facts, f.tells)
+			}
+			c.Lists = append(c.Lists, list)
+		case part.Text == "" || part.Text != c.Name: // which is the heading
 			c.Facts = append(c.Facts, part)
 		}
 	}
 	return c
+}
+
+// tells reports whether a part's fact p is said of the whole already, or is the
+// whole's own id.
+func (f fact) tells(p fact) bool {
+	same := f.At(p.Key)
+	return p.Raw != "" && (p.Raw == same.Raw || p.Raw == f.At("id").Raw) || p.List && p.Joined() != "" && p.Joined() == same.Joined()
 }
 
 // nameKeys is what a case may be called by.

@@ -20,7 +20,7 @@ var names = map[string]string{
 	// kinds
 	"RANDOM": "双随机抽查", "JOINT": "联合检查", "SWEEP": "无证办学排查", "INSTITUTION": "培训机构", "PLACE": "没有证照的场所", "PERSON": "个人",
 	"REPORT": "举报", "COMPLAINT": "投诉", "BOTH": "举报和投诉", "PETITION": "信访", "BLACK_LIST": "列入黑名单",
-	"agree": "同意", "disagree": "不同意", "credit": "按信用等级", "category": "按类别", "none": "不分层", "all": "全部",
+	"agree": "同意", "disagree": "不同意", "plan.credit": "按信用等级", "plan.category": "按类别", "plan.none": "不分层", "credit": "按信用等级", "category": "按类别", "none": "不分层", "all": "全部",
 	"key": "重点检查事项", "general": "一般检查事项",
 	// why an officer keeps away
 	"certificate_expired": "检查日执法证件已失效", "conflict": "与该机构有利害关系，回避", "relative": "近亲属有利害关系", "former": "曾在该机构任职", "patch": "日常监管片区", "own": "自行申请回避",
@@ -61,7 +61,7 @@ func name(code string) string {
 // coded is the fields that hold codes. What people wrote is shown as they wrote it.
 var coded = map[string]bool{
 	"category": true, "kind": true, "mode": true, "status": true, "state": true, "list": true, "legal_form": true, "agency": true, "unit": true,
-	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "outcome": true, "nature": true, "subject_kind": true, "by": true,
+	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "outcome": true, "nature": true, "subject_kind": true,
 	"reason": true, "owner": true, "suggested_owner": true, "agencies": true, "signed": true, "lead": true, "opinion": true, "command": true, "type": true,
 	"level": true,
 }
