@@ -60,8 +60,13 @@ func TestTopics(t *testing.T) {
 			}
 			broker(t, data, addr.Port)
 			if wrong {
-				if err := <-ended; !errors.Is(err, event.ErrTopics) || !strings.Contains(err.Error(), "escrow.events does not exist") {
-					t.Errorf("a broker without topics came: %v", err)
+				select {
+				case err := <-ended:
+					if !errors.Is(err, event.ErrTopics) || !strings.Contains(err.Error(), "escrow.events does not exist") {
+						t.Errorf("a broker without topics came: %v", err)
+					}
+				case <-time.After(time.Minute):
+					t.Error("a broker without topics came, and the service runs on")
 				}
 				return
 			}

@@ -21,7 +21,9 @@ func newBroker(t testing.TB, partitions int) []string {
 	if real := os.Getenv("TEST_KAFKA_BROKERS"); real != "" {
 		brokers := strings.Split(real, ",")
 		topic = "school." + uuid.NewString()
-		made, err := (&kafka.Client{Addr: kafka.TCP(brokers...)}).CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
+		transport := new(kafka.Transport)
+		defer transport.CloseIdleConnections()
+		made, err := (&kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport}).CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
 			Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: -1}},
 		})
 		if err == nil {

@@ -341,6 +341,7 @@ func TestPoison(t *testing.T) {
 		{"nothing", func(k *kafka.Message) { k.Value = nil }, false, ""},
 		{"another's type", with("type", []byte("school.v1.Bell")), false, ""},
 		{"another version of a type that concerns us", with("type", []byte("google.v2.protobuf.StringValue")), true, "版本未知"},
+		{"nothing that can be read", func(k *kafka.Message) { k.Value, k.Headers = nil, nil }, true, "without a type"},
 		{"no type", with("type", nil), true, "without a type"},
 		{"a type of bytes", with("type", []byte{0xff, 0, 'x'}), false, ""},
 		{"a version of words", with("version", []byte("seven")), false, ""},

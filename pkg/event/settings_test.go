@@ -46,7 +46,9 @@ func TestWatch(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		c := &Consumer{Name: "test", Log: slog.New(slog.DiscardHandler)}
 		stuck := make(chan error, 1)
-		go func() { stuck <- c.Watch(t.Context()) }()
+		watched, end := context.WithCancel(t.Context())
+		defer end()
+		go func() { stuck <- c.Watch(watched) }()
 		c.since.Store(time.Now().UnixNano())
 		time.Sleep(stuckCap)
 		c.since.Store(time.Now().UnixNano()) // the next one
@@ -56,8 +58,14 @@ func TestWatch(t *testing.T) {
 			t.Fatal("stopped by an event that was not yet stuck")
 		}
 		time.Sleep(3 * time.Second)
-		if err := <-stuck; err == nil || !strings.Contains(err.Error(), "stuck") {
-			t.Errorf("%v", err)
+		synctest.Wait()
+		select {
+		case err := <-stuck:
+			if err == nil || !strings.Contains(err.Error(), "stuck") {
+				t.Errorf("%v", err)
+			}
+		default:
+			t.Fatal("not stopped")
 		}
 		ctx, stop := context.WithCancel(t.Context())
 		c.since.Store(0)
