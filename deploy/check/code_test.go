@@ -108,24 +108,28 @@ func built() ([]string, error) {
 	return nil, fmt.Errorf("the Dockerfile builds nothing")
 }
 
-// programs is the names of what the image holds.
-func programs(t *testing.T) []string {
-	t.Helper()
+// listed is the names of what the image holds.
+var listed = sync.OnceValues(func() (names []string, err error) {
 	packages, err := built()
 	if err != nil {
-		t.Fatal(err)
+		return nil, err
 	}
 	c := exec.Command("go", append([]string{"list", "-f", `{{if eq .Name "main"}}{{.ImportPath}}{{end}}`}, packages...)...) //nolint:gosec // our own
 	c.Dir = root
 	out, err := c.Output()
-	if err != nil {
-		t.Fatal(err)
-	}
-	var names []string
 	for path := range strings.FieldsSeq(string(out)) {
 		names = append(names, filepath.Base(path))
 	}
-	return names
+	return names, err
+})
+
+func programs(t *testing.T) []string {
+	t.Helper()
+	names, err := listed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.Clone(names)
 }
 
 // services is the programs that serve: all that have a folder under services.
@@ -143,14 +147,22 @@ var (
 	demanded = regexp.MustCompile(`--([a-z-]+)=`)
 )
 
+// asked is each program's help, by command.
+var asked sync.Map
+
 // variables is each variable that a program reads, and whether it must have it.
 func variables(t *testing.T, command ...string) map[string]bool {
 	t.Helper()
-	out, err := exec.Command(filepath.Join(bin, command[0]), append(command[1:], "--help")...).Output() //nolint:gosec // built above
-	if err != nil {
-		t.Fatalf("%s --help: %v", command, err)
+	help, known := asked.Load(strings.Join(command, " "))
+	if !known {
+		out, err := exec.Command(filepath.Join(bin, command[0]), append(command[1:], "--help")...).Output() //nolint:gosec // built above
+		if err != nil {
+			t.Fatalf("%s --help: %v", command, err)
+		}
+		help = string(out)
+		asked.Store(strings.Join(command, " "), help)
 	}
-	usage, body, _ := strings.Cut(string(out), "\n\n")
+	usage, body, _ := strings.Cut(help.(string), "\n\n")
 	need := make(map[string]bool)
 	for _, m := range demanded.FindAllStringSubmatch(usage, -1) {
 		need[m[1]] = true
@@ -203,10 +215,16 @@ func stopCap(t *testing.T) time.Duration {
 	return time.Duration(n) * time.Second
 }
 
+// answered is what a service answered, by path.
+var answered sync.Map
+
 // answers reports whether every service answers path: it asks the one that needs
 // neither database nor broker, and listens as all do.
 func answers(t *testing.T, path string) bool {
 	t.Helper()
+	if ok, known := answered.Load(path); known {
+		return ok.(bool)
+	}
 	lis, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -225,6 +243,7 @@ func answers(t *testing.T, path string) bool {
 			continue
 		}
 		_ = resp.Body.Close()
+		answered.Store(path, resp.StatusCode == http.StatusOK)
 		return resp.StatusCode == http.StatusOK
 	}
 	t.Fatal("provider does not listen")

@@ -40,7 +40,7 @@ func FuzzReadKey(f *testing.F) {
 	if err := WriteKey(good); err != nil {
 		f.Fatal(err)
 	}
-	b, err := os.ReadFile(good)
+	b, err := os.ReadFile(good) //nolint:gosec // written above
 	if err != nil {
 		f.Fatal(err)
 	}
