@@ -33,12 +33,8 @@ func (h *harness) report(f *faults, j *journal, seen *facts, samples []sample, d
 	for _, kind := range slices.Sorted(maps.Keys(f.other)) {
 		fmt.Printf("  %-15s %5d\n", kind, f.other[kind])
 	}
-	events := 0
-	for _, rows := range seen.outbox {
-		events += len(rows)
-	}
 	fmt.Printf("\n事件 %d；消息代理上 %d，重复 %d，全部被去重；账每 100 毫秒看一次，看到 %d 次\n",
-		events, len(seen.wire), len(seen.wire)-len(distinct(seen.wire)), len(samples))
+		seen.events(), len(seen.wire), len(seen.wire)-len(distinct(seen.wire)), len(samples))
 	fmt.Printf("最后一次故障之后 %.1f 秒全部生效（上限 %.0f 秒）\n", drained.Seconds(), h.Drain.Seconds())
 	fmt.Println("\n静止时          内存 MiB      线程    文件与连接    协程")
 	for _, part := range slices.Sorted(maps.Keys(before)) {

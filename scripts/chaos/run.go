@@ -135,14 +135,25 @@ func (h *harness) discard(s *suite, inOrder bool) {
 // errUndrained says that events were still to come when patience ended.
 var errUndrained = errors.New("not drained")
 
-// drain waits until every event has taken effect everywhere, and returns what was
-// then seen.
+// rest is how long there must be nothing new: timers look at what is due each
+// second, and what they do are events, too.
+const rest = 3 * time.Second
+
+// drain waits until every event has taken effect everywhere and no more come, and
+// returns what was then seen.
 func drain(ctx context.Context, s *suite, patience time.Duration) (*facts, error) {
 	until := time.Now().Add(patience)
+	written, since := -1, time.Now()
 	for {
 		f, err := s.events(ctx)
-		if err == nil && left(f, services) == 0 {
-			return f, nil
+		if err == nil {
+			n := f.events()
+			if n != written || left(f, services) > 0 {
+				written, since = n, time.Now()
+			}
+			if time.Since(since) > rest {
+				return f, nil
+			}
 		}
 		if ctx.Err() != nil {
 			return f, ctx.Err()

@@ -117,17 +117,18 @@ func (s *suite) resting() (map[string]usage, error) {
 
 // judge waits for the drain, compares everything with everything and reports.
 func (h *harness) judge(ctx context.Context, s *suite, f *faults, j *journal, who *people, before map[string]usage, samples []sample) error {
-	seen, err := drain(ctx, s, h.Drain)
-	drained := time.Since(f.lastAt)
-	var vs []violation
-	if err != nil {
-		if !errors.Is(err, errUndrained) {
-			return err
-		}
-		vs = append(vs, violation{lostEvent, err.Error()})
-	}
-	if err := s.look(ctx, seen, who, j.promises()); err != nil {
+	_, err := drain(ctx, s, h.Drain)
+	drained := time.Since(f.lastAt) - rest
+	if err != nil && !errors.Is(err, errUndrained) {
 		return err
+	}
+	var vs []violation
+	seen, late := s.look(ctx, who, j.promises(), h.Drain)
+	switch {
+	case seen == nil:
+		return late
+	case err != nil || late != nil:
+		vs = append(vs, violation{lostEvent, errors.Join(err, late).Error()})
 	}
 	pause(ctx, 3*time.Second) // until the collector has heard of the rest
 	after, err := s.resting()
