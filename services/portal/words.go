@@ -135,6 +135,7 @@ var labels = map[string]string{
 	"answer_by": "答复期限", "paid_on": "付款日期", "latest_allowed": "最晚应到", "days_over": "超出天数", "earliest_payment": "最早可付", "days_early": "提前天数",
 	"pupils": "同时容纳学员数", "bank": "银行", "account_tail": "账号末四位", "agreement_no": "协议编号", "opened_on": "开立日期", "reported_on": "报送日期",
 	".text": "原文", "answers.text": "答复", "questions.text": "问题", "clocks.label": "期限",
+	"officers.id": "账号",
 	// an inspection
 	"task_id": "检查任务", "tasks": "检查任务", "kind_name": "类型", "agencies": "参加部门", "lead": "牵头部门", "lead_office": "牵头部门", "agency_name": "部门", "jurisdiction_name": "所在区划",
 	"subject": "对象", "subject_name": "对象", "street": "街道、小区", "plan": "抽取方案", "plan.by": "分层", "sample": "抽取家数", "planned_by": "制定人", "planned_on": "制定日期",
