@@ -144,6 +144,9 @@ func caseOf(f fact, fill filling) caseView {
 		Warnings: f.At("warnings").Facts, Timeline: f.At("timeline").Facts, Actions: actionsOf(f, fill),
 	}
 	less := append([]string{"warnings", "timeline", "actions", "light", "days_left", "version"}, states...)
+	if c.Lamp != nil { // which says them
+		less = append(less, "due", "provisional")
+	}
 	for _, part := range f.Less(less...) {
 		switch {
 		case part.section():
