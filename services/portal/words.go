@@ -1,7 +1,7 @@
 package portal
 
 // What people read instead of a code. A code that is not here is shown as it is.
-var names = map[string]string{
+var names = map[string]string{ //nolint:gosec // words, one of which is like a password
 	"ACTIVE": "正常", "SUSPENDED": "许可证暂扣", "REVOKED": "已吊销或撤销", "CANCELLED": "已注销",
 	"WHITE": "白名单", "BLACK": "黑名单",
 	"culture_arts": "文化艺术", "sport": "体育", "science_technology": "科技", "academic": "学科",
