@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"testing"
 )
 
@@ -27,26 +28,31 @@ var files = token.NewFileSet()
 // source is every Go file that a person wrote; tests only if asked for.
 func source(t *testing.T, tests bool) []file {
 	t.Helper()
-	var all []file
-	err := filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
+	all, err := parsed()
+	if err != nil {
+		t.Fatal(err)
+	}
+	return slices.DeleteFunc(slices.Clone(all), func(f file) bool { return !tests && strings.HasSuffix(f.path, "_test.go") })
+}
+
+// parsed reads them once for all tests.
+var parsed = sync.OnceValues(func() (all []file, err error) {
+	err = filepath.WalkDir("..", func(path string, d fs.DirEntry, err error) error {
 		name := d.Name()
 		switch {
 		case err != nil:
 			return err
 		case d.IsDir() && path != ".." && (strings.HasPrefix(name, ".") || name == "testdata" || name == "node_modules"):
 			return fs.SkipDir
-		case !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, ".pb.go"), strings.HasSuffix(name, "_test.go") && !tests:
+		case !strings.HasSuffix(name, ".go"), strings.HasSuffix(name, ".pb.go"):
 			return nil
 		}
 		f, err := parser.ParseFile(files, path, nil, parser.SkipObjectResolution)
 		all = append(all, file{filepath.ToSlash(path)[len("../"):], f})
 		return err
 	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return all
-}
+	return all, err
+})
 
 // where says where n is, for people.
 func where(n ast.Node) string {
@@ -75,7 +81,7 @@ var literals = map[string][]string{
 	"kafka.Writer":       {"pkg/event/event.go"},
 	"kafka.ReaderConfig": {"pkg/event/subscription.go"},
 	"kafka.Transport":    {"pkg/event/event.go"},
-	"http.Server":        {"pkg/app/app.go", "services/portal/provider.go"}, // the second is never started
+	"http.Server":        {"pkg/app/app.go", "services/portal/provider.go", "scripts/chaos/collector.go"}, // the second is never started, the third on loopback
 	"gobreaker.Settings": {"pkg/peer/peer.go"},
 }
 

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"bufio"
 	"context"
 	"net/url"
 	"os"
@@ -113,10 +114,22 @@ func checkStart(t *testing.T, p program) {
 		}
 		c.Env = append(c.Env, name+"="+value)
 	}
-	c.Env = append(c.Env, "PGHOST=127.0.0.1", "PGPORT=1", "PGSSLMODE=disable")
-	out, err := c.CombinedOutput()
-	if want := "user=" + p.name() + " database=" + p.name(); err == nil || ctx.Err() != nil || !strings.Contains(string(out), want) {
-		t.Errorf("got %v, want a failure at %q: %s", err, want, out)
+	c.Env = append(c.Env, "PGHOST=127.0.0.1", "PGPORT=1", "PGSSLMODE=disable", "OTEL_EXPORTER_OTLP_ENDPOINT=")
+	said, err := c.StderrPipe()
+	if err == nil {
+		err = c.Start()
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, heard := "user="+p.name()+" database="+p.name(), ""
+	for lines := bufio.NewScanner(said); lines.Scan() && !strings.Contains(heard, want); {
+		heard += lines.Text() + "\n"
+	}
+	cancel() // it would wait for its database
+	_ = c.Wait()
+	if !strings.Contains(heard, want) {
+		t.Errorf("want a failure at %q: %s", want, heard)
 	}
 }
 

@@ -21,9 +21,7 @@ func newBroker(t testing.TB, partitions int) []string {
 	if real := os.Getenv("TEST_KAFKA_BROKERS"); real != "" {
 		brokers := strings.Split(real, ",")
 		topic = "school." + uuid.NewString()
-		transport := new(kafka.Transport)
-		defer transport.CloseIdleConnections()
-		made, err := (&kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport}).CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
+		made, err := newClient(t, brokers).CreateTopics(t.Context(), &kafka.CreateTopicsRequest{
 			Topics: []kafka.TopicConfig{{Topic: topic, NumPartitions: partitions, ReplicationFactor: -1}},
 		})
 		if err == nil {
@@ -40,4 +38,12 @@ func newBroker(t testing.TB, partitions int) []string {
 	}
 	t.Cleanup(c.Close)
 	return c.ListenAddrs()
+}
+
+// newClient is a client that hangs up as the test ends.
+func newClient(t testing.TB, brokers []string) *kafka.Client {
+	t.Helper()
+	transport := new(kafka.Transport)
+	t.Cleanup(transport.CloseIdleConnections)
+	return &kafka.Client{Addr: kafka.TCP(brokers...), Transport: transport}
 }

@@ -71,7 +71,7 @@ func (w *world) count(t *testing.T, sql string) (n int) {
 // committed waits until the group is at n in the only partition.
 func (w *world) committed(t *testing.T, n int64) {
 	t.Helper()
-	client := kafka.Client{Addr: kafka.TCP(w.brokers...)}
+	client := newClient(t, w.brokers)
 	until(t, "offset", func() bool {
 		got, err := client.OffsetFetch(t.Context(), &kafka.OffsetFetchRequest{GroupID: "test", Topics: map[string][]int{topic: {0}}})
 		return err == nil && len(got.Topics[topic]) == 1 && got.Topics[topic][0].CommittedOffset == n
@@ -141,7 +141,7 @@ func TestMadeAnew(t *testing.T) {
 	w.committed(t, 5)
 	first.end()
 
-	client := kafka.Client{Addr: kafka.TCP(w.brokers...)}
+	client := newClient(t, w.brokers)
 	if _, err := client.DeleteTopics(t.Context(), &kafka.DeleteTopicsRequest{Topics: []string{topic}}); err != nil {
 		t.Fatal(err)
 	}
@@ -177,7 +177,7 @@ func TestLateOffset(t *testing.T) {
 	w.handled(t, 3)
 	w.committed(t, 3)
 	first.end()
-	client := kafka.Client{Addr: kafka.TCP(w.brokers...)}
+	client := newClient(t, w.brokers)
 	until(t, "offset set back", func() bool {
 		done, err := client.OffsetCommit(t.Context(), &kafka.OffsetCommitRequest{
 			GroupID: "test", GenerationID: -1, Topics: map[string][]kafka.OffsetCommit{topic: {{Partition: 0, Offset: 1}}},

@@ -134,34 +134,43 @@ func (w *work) next(c *caller) error {
 // openConfirm prepares as many lessons as the measurements can use.
 func openConfirm(ctx context.Context, c *CLI, s *suite) (m *confirm, end func(), err error) {
 	m = &confirm{length: c.length(5), callers: c.Callers, suite: s}
-	escrow, err := s.process("escrow")
+	end, err = m.connect(ctx, slices.Max(c.Callers))
 	if err != nil {
 		return nil, nil, err
+	}
+	if err := m.prepare(ctx, c.Runs); err != nil {
+		end()
+		return nil, nil, err
+	}
+	return m, end, nil
+}
+
+// connect readies m for most callers.
+func (m *confirm) connect(ctx context.Context, most int) (end func(), err error) {
+	s := m.suite
+	escrow, err := s.process("escrow")
+	if err != nil {
+		return nil, err
 	}
 	server, err := s.process("postgresql")
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	own, err := pgxpool.ParseConfig(escrow.Database)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	admin, err := pgxpool.ParseConfig(server.Database)
 	if err != nil {
-		return nil, nil, err
+		return nil, err
 	}
-	most := slices.Max(c.Callers)
 	admin.ConnConfig.Database, admin.MaxConns, admin.MinConns = own.ConnConfig.Database, int32(most), int32(most) //nolint:gosec // a few dozen
 	if m.db, err = pgxpool.NewWithConfig(ctx, admin); err != nil {
-		return nil, nil, err
+		return nil, err
 	}
 	m.service = escrow.HTTP
 	m.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: most}, Timeout: 30 * time.Second}
-	if err := m.prepare(ctx, c.Runs); err != nil {
-		m.db.Close()
-		return nil, nil, err
-	}
-	return m, m.db.Close, nil
+	return m.db.Close, nil
 }
 
 // prepare makes work for all runs.
@@ -176,8 +185,13 @@ func (m *confirm) prepare(ctx context.Context, runs int) error {
 	m.hot.add(some, 1, 1, "")
 	m.classes.add(2*each*16000/lessons/classSize, classSize, 100, "")
 	m.portal.add(each*2500/lessons, 1, 100, persona)
+	return m.fill(ctx, &m.spread, &m.hot, &m.classes, &m.portal)
+}
+
+// fill makes the contracts of works.
+func (m *confirm) fill(ctx context.Context, works ...*work) error {
 	var all []contract
-	for _, w := range []*work{&m.spread, &m.hot, &m.classes, &m.portal} {
+	for _, w := range works {
 		all = append(all, slices.Concat(w.classes...)...)
 	}
 	say("准备 %d 份合同,每份 %d 课时待确认", len(all), lessons)
@@ -302,21 +316,29 @@ func (m *confirm) measure(ctx context.Context, r *report, key, what string, n in
 
 // directly confirms at escrow itself, with tokens as the portal signs them.
 func (m *confirm) directly() (func(context.Context, *caller) error, error) {
+	tokens, err := m.tokens()
+	return func(ctx context.Context, c *caller) error {
+		return m.post(ctx, m.service, c, tokens[c.class[0].parent])
+	}, err
+}
+
+// tokens is the header of each parent.
+func (m *confirm) tokens() (map[string]http.Header, error) {
 	key, err := auth.ReadKey(filepath.Join(m.suite.data, "keys", "portal.pem"))
 	if err != nil {
 		return nil, err
 	}
 	public, _ := key.Public().(ed25519.PublicKey)
-	tokens := make(map[string]string)
+	tokens := make(map[string]http.Header)
 	for i := range parents {
 		c := auth.Caller{Subject: fmt.Sprintf("bench-parent-%d", i), Roles: []string{"parent"}}
-		if tokens[c.Subject], err = auth.Sign(key, auth.KeyID(public), c, time.Hour, "escrow"); err != nil {
+		token, err := auth.Sign(key, auth.KeyID(public), c, time.Hour, "escrow")
+		if err != nil {
 			return nil, err
 		}
+		tokens[c.Subject] = http.Header{"Authorization": {"Bearer " + token}}
 	}
-	return func(ctx context.Context, c *caller) error {
-		return m.post(ctx, m.service, c, http.Header{"Authorization": {"Bearer " + tokens[c.class[0].parent]}})
-	}, nil
+	return tokens, nil
 }
 
 // throughPortal confirms at the public door, in a session.
@@ -345,6 +367,17 @@ func (m *confirm) throughPortal(ctx context.Context) (func(context.Context, *cal
 // post confirms c's lesson, or its class's, which must all be confirmed. Who is told
 // to come again does.
 func (m *confirm) post(ctx context.Context, base string, c *caller, h http.Header) error {
+	for {
+		refused, err := m.once(ctx, base, c, h)
+		if !refused {
+			return err
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
+}
+
+// once asks once, and reports whether it was told to come again.
+func (m *confirm) once(ctx context.Context, base string, c *caller, h http.Header) (refused bool, err error) {
 	path, body := fmt.Sprintf("/v1/contracts/%s/lessons/%d/confirm", c.class[0].id, c.n), ""
 	if len(c.class) > 1 {
 		var refs []string
@@ -356,19 +389,16 @@ func (m *confirm) post(ctx context.Context, base string, c *caller, h http.Heade
 	h = h.Clone()
 	h.Set("Content-Type", "application/json")
 	h.Set("Idempotency-Key", uuid.NewString())
-	for {
-		status, said, err := m.send(ctx, base+path, body, h)
-		switch {
-		case err != nil:
-			return err
-		case status == http.StatusServiceUnavailable:
-			time.Sleep(10 * time.Millisecond)
-		case status != http.StatusOK || bytes.Count(said, []byte(`"CONFIRMED"`)) != len(c.class):
-			return fmt.Errorf("课消 %s %d:%d %s", c.class[0].id, c.n, status, said)
-		default:
-			return nil
-		}
+	status, said, err := m.send(ctx, base+path, body, h)
+	switch {
+	case err != nil:
+		return false, err
+	case status == http.StatusServiceUnavailable:
+		return true, nil
+	case status != http.StatusOK || bytes.Count(said, []byte(`"CONFIRMED"`)) != len(c.class):
+		return false, fmt.Errorf("课消 %s %d:%d %s", c.class[0].id, c.n, status, said)
 	}
+	return false, nil
 }
 
 func (m *confirm) send(ctx context.Context, url, body string, h http.Header) (status int, said []byte, err error) {

@@ -38,9 +38,11 @@ const (
 //go:embed migrations/*.sql
 var migrations embed.FS
 
-// latency is an event's way from end to end, by package event, with a database
-// and topics of its own on the suite's servers.
+// latency is an event's way from end to end, by package event, with a database of
+// its own on the suite's server and topics of its own on a broker.
 type latency struct {
+	key     string // of its figures, and its database's name
+	engine  string // the broker's name
 	length  time.Duration
 	db      *pgxpool.Pool // as large as a service's
 	commits *pgxpool.Pool // of those who commit
@@ -54,8 +56,8 @@ type latency struct {
 
 // openLatency makes database and topics and starts the consumers. The measurement
 // ends with ctx, or with end.
-func openLatency(ctx context.Context, length time.Duration, s *suite) (l *latency, end func(), err error) {
-	l = &latency{length: length, brokers: []string{s.addr(brokerPort)}, fetched: make(chan struct{})}
+func openLatency(ctx context.Context, key, engine string, brokers []string, length time.Duration, s *suite) (l *latency, end func(), err error) {
+	l = &latency{key: key, engine: engine, length: length, brokers: brokers, fetched: make(chan struct{})}
 	_, m := fact(0)
 	if l.data, err = proto.Marshal(m); err != nil {
 		return nil, nil, err
@@ -104,7 +106,7 @@ func (l *latency) database(ctx context.Context, s *suite) error {
 	if err != nil {
 		return err
 	}
-	d := stack.Database{Name: "bench", Password: rand.Text()}
+	d := stack.Database{Name: "bench_" + l.key, Password: rand.Text()}
 	if err := stack.Provision(ctx, server.Database, "xunguan bench", d); err != nil {
 		return err
 	}
@@ -233,20 +235,20 @@ func (l *latency) run(ctx context.Context, r *report) error {
 			return err
 		}
 	}
-	r.ratio("latency.ratio", "事件 p99 ÷(裸提交 p99 + 裸收发 p99)", []string{"latency.p99"}, []string{"latency.commit.p99", "latency.broker.p99"})
+	r.ratio(l.key+".ratio", l.engine+":事件 p99 ÷(裸提交 p99 + 裸收发 p99)", []string{l.key + ".p99"}, []string{l.key + ".commit.p99", l.key + ".broker.p99"})
 	return nil
 }
 
 // way commits events at the fixed rate and waits until all are applied.
 func (l *latency) way(ctx context.Context, r *report) error {
-	say("事件:每秒 %d 个", perSecond)
+	say("%s:每秒 %d 个事件", l.engine, perSecond)
 	defer l.relay(ctx)()
 	err := l.commit(ctx, l.n) // once it is applied, the consumer has its partitions
 	if _, werr := l.applied.wait(ctx, l.n, 1); err != nil || werr != nil {
 		return errors.Join(err, werr)
 	}
 	first := l.n + 1
-	due, done, err := paced(ctx, l.length, func(ctx context.Context, i int) error { return l.commit(ctx, first+i) })
+	due, done, err := paced(ctx, perSecond, committers, l.length, func(ctx context.Context, i int) error { return l.commit(ctx, first+i) })
 	if err != nil {
 		return err
 	}
@@ -256,11 +258,11 @@ func (l *latency) way(ctx context.Context, r *report) error {
 		return err
 	}
 	whole := between(due, at)
-	name := fmt.Sprintf("事件 %d/s:该提交 → 已生效 ", perSecond)
-	r.add("latency.p50", name+"p50", "ms", quantile(whole, 0.5))
-	r.add("latency.p99", name+"p99", "ms", quantile(whole, 0.99))
-	r.add("latency.max", name+"最大", "ms", quantile(whole, 1))
-	r.add("latency.after.p99", "  其中提交返回之后 p99", "ms", quantile(between(done, at), 0.99))
+	name := fmt.Sprintf("%s,事件 %d/s:该提交 → 已生效 ", l.engine, perSecond)
+	r.add(l.key+".p50", name+"p50", "ms", quantile(whole, 0.5))
+	r.add(l.key+".p99", name+"p99", "ms", quantile(whole, 0.99))
+	r.add(l.key+".max", name+"最大", "ms", quantile(whole, 1))
+	r.add(l.key+".after.p99", "  其中提交返回之后 p99", "ms", quantile(between(done, at), 0.99))
 	return nil
 }
 
@@ -280,7 +282,7 @@ func (l *latency) bareCommit(ctx context.Context, r *report) error {
 		_, err := l.commits.Exec(ctx, `INSERT INTO bare (data) VALUES ($1)`, l.data)
 		return err
 	})
-	r.add("latency.commit.p99", "  裸提交(一行,逐个)p99", "ms", quantile(took, 0.99))
+	r.add(l.key+".commit.p99", "  裸提交(一行,逐个)p99", "ms", quantile(took, 0.99))
 	return err
 }
 
@@ -298,13 +300,13 @@ func (l *latency) bareBroker(ctx context.Context, r *report) error {
 			return ctx.Err()
 		}
 	})
-	r.add("latency.broker.p99", "  裸收发(一条,逐个)p99", "ms", quantile(took, 0.99))
+	r.add(l.key+".broker.p99", "  裸收发(一条,逐个)p99", "ms", quantile(took, 0.99))
 	return err
 }
 
 // drain fills the outbox while nobody relays, and then lets it empty.
 func (l *latency) drain(ctx context.Context, r *report) error {
-	say("事件:积压 %d 个,再放行", backlog)
+	say("%s:积压 %d 个事件,再放行", l.engine, backlog)
 	first := l.n
 	l.n += backlog
 	_, err := pg.InTx(ctx, l.commits, func(tx pgx.Tx) (_ struct{}, err error) {
@@ -324,6 +326,6 @@ func (l *latency) drain(ctx context.Context, r *report) error {
 		return err
 	}
 	took := slices.MaxFunc(at, time.Time.Compare).Sub(began)
-	r.add("latency.drain", fmt.Sprintf("积压 %d 个事件排空", backlog), "个/s", backlog/took.Seconds())
+	r.add(l.key+".drain", fmt.Sprintf("%s,积压 %d 个事件排空", l.engine, backlog), "个/s", backlog/took.Seconds())
 	return nil
 }

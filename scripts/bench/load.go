@@ -49,19 +49,19 @@ func closed(ctx context.Context, n int, d time.Duration, f func(ctx context.Cont
 	return float64(len(took)) / until.Sub(from).Seconds(), took, err
 }
 
-// paced calls f perSecond times a second for d. It returns when each call was due,
-// and when it was done. One that takes long delays no other while fewer than
-// committers are under way.
-func paced(ctx context.Context, d time.Duration, f func(ctx context.Context, i int) error) (due, done []time.Time, err error) {
-	n := int(perSecond * d.Seconds())
+// paced calls f so many times a second for d. It returns when each call was due,
+// and when it was done. One that takes long delays no other while fewer than most
+// are under way.
+func paced(ctx context.Context, rate float64, most int, d time.Duration, f func(ctx context.Context, i int) error) (due, done []time.Time, err error) {
+	n := int(rate * d.Seconds())
 	due, done = make([]time.Time, n), make([]time.Time, n)
 	start := time.Now()
 	g, ctx := errgroup.WithContext(ctx)
 	var next atomic.Int64
-	for range committers {
+	for range most {
 		g.Go(func() error {
 			for i := int(next.Add(1)) - 1; i < n; i = int(next.Add(1)) - 1 {
-				due[i] = start.Add(time.Duration(i) * time.Second / perSecond)
+				due[i] = start.Add(time.Duration(float64(i) / rate * float64(time.Second)))
 				select {
 				case <-ctx.Done():
 					return ctx.Err()

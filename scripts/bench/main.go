@@ -11,9 +11,12 @@
 //     row-level security, over as many connections as there are callers. Then all at
 //     one institution, and with a slower disk.
 //   - latency: from when a commit was due until its event is applied, through
-//     outbox, broker and inbox. Commits are due at a fixed rate, whether or not
-//     earlier ones have ended, so all waiting counts. Beside it a bare commit, and a
-//     bare produce and fetch, each alone.
+//     outbox, broker and inbox, with the embedded broker and with Apache Kafka.
+//     Commits are due at a fixed rate, whether or not earlier ones have ended, so all
+//     waiting counts. Beside it a bare commit, and a bare produce and fetch, each alone.
+//   - overload: three times as many confirmations as escrow can do. What gets done
+//     beside what it did when nobody was too many, how soon the others are refused,
+//     and how long until all is as it was before.
 //
 // What must always be true: nothing of the suite outlives bench, and what could
 // not be measured is an error, never a guess.
@@ -34,8 +37,9 @@ import (
 
 // CLI is the settings.
 type CLI struct {
-	Only    string `enum:",start,confirm,latency" default:"" help:"Measure one part: start, confirm or latency."`
-	Seconds int    `help:"Seconds of each measurement; 0 is 5 for confirm and 20 for latency."`
+	Only    string `enum:",start,confirm,latency,overload" default:"" help:"Measure one part: start, confirm, latency or overload."`
+	Seconds int    `help:"Seconds of each measurement; 0 is 5 for confirm, 20 for latency and 10 for overload."`
+	Kafka   bool   `default:"true" negatable:"" help:"Measure latency with Apache Kafka, too (needs Java 17)."`
 	Runs    int    `default:"3" help:"How often each figure is measured."`
 	Callers []int  `default:"1,8,64" help:"Numbers of callers of confirm."`
 	JSON    string `name:"json" help:"Also write the figures to this file."`
@@ -132,7 +136,28 @@ func (c *CLI) loads(ctx context.Context, s *suite, r *report) error {
 		runs = append(runs, m.run)
 	}
 	if c.wants("latency") {
-		m, end, err := openLatency(ctx, c.length(20), s)
+		m, end, err := openLatency(ctx, "latency", "内置代理", []string{s.addr(brokerPort)}, c.length(20), s)
+		if err != nil {
+			return err
+		}
+		defer end()
+		runs = append(runs, m.run)
+	}
+	if c.wants("latency") && c.Kafka {
+		brokers, stop, err := startKafka(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		m, end, err := openLatency(ctx, "kafka", "Apache Kafka", brokers, c.length(20), s)
+		if err != nil {
+			return err
+		}
+		defer end()
+		runs = append(runs, m.run)
+	}
+	if c.wants("overload") {
+		m, end, err := openOverload(ctx, c, s)
 		if err != nil {
 			return err
 		}

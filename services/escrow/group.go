@@ -7,7 +7,8 @@ import (
 )
 
 const (
-	groupsAtOnce = 1   // transactions of groups, while none is late
+	groupsAtOnce = 2   // transactions of groups, while none is late: one works while the other commits
+	groupsAtMost = 3   // and if one is; the service has a connection more
 	groupRows    = 200 // lessons in one, about
 	groupWait    = 20 * time.Millisecond
 )
@@ -15,7 +16,7 @@ const (
 // groups gathers confirmations that come at the same time, so that they share one
 // transaction, and one wait for the disk. Who comes alone is not kept waiting; who
 // comes while a group is being written waits for the next one, and if that does not
-// begin in groupWait, a group begins beside.
+// begin in groupWait, one more begins beside.
 type groups struct {
 	mu      sync.Mutex
 	waiting []*confirming
@@ -40,7 +41,7 @@ func (g *groups) do(ctx context.Context, c *confirming, run func([]*confirming))
 			return ctx.Err()
 		case <-late.C:
 			g.mu.Lock()
-			if !c.taken {
+			if !c.taken && g.running < groupsAtMost {
 				g.begin(run)
 			}
 			g.mu.Unlock()

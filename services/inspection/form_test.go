@@ -88,6 +88,9 @@ func TestForms(t *testing.T) {
 		t.Errorf("wanting %+v", f)
 	}
 	r := must(b, market, b.OrderRectification, OrderRectification{Key: b.key(), ID: v.ID, Demand: "立即改正"})
+	if asks(must(b, market, b.GetVisit, GetVisit{ID: v.ID}).Actions, "rectification", "demand") {
+		t.Error("a second order is offered while the first is open")
+	}
 	must(b, principal, b.SubmitRectification, SubmitRectification{Key: b.key(), ID: r.ID, Text: "已经改正"})
 	again := must(b, market2, b.GetRectification, GetRectification{ID: r.ID})
 	if f := fieldOf(t, again.Actions, "verify", "officers"); f.Value != "market2" || !slices.Contains(f.Choices, "fire") {

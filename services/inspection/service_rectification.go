@@ -44,6 +44,9 @@ func (s *Service) viewRectification(ctx context.Context, tx pgx.Tx, r *Rectifica
 	return RectificationView{*r, r.Agency.Name(), all}, s.offerCrew(ctx, tx, all, r.InstitutionID, func(o Officer) bool { return slices.Contains(r.Agencies, o.Agency) })
 }
 
+// ordering is the states of a task in which its agencies may order rectification.
+var ordering = []string{visiting, visited, rectifying, rectified, failed}
+
 // OrderRectification orders an institution to put things right by the day that
 // the rule gives.
 func (s *Service) OrderRectification(ctx context.Context, req OrderRectification) (RectificationView, error) {
@@ -56,7 +59,7 @@ func (s *Service) OrderRectification(ctx context.Context, req OrderRectification
 		if _, err := v.take("rectification", c); err != nil {
 			return RectificationView{}, err
 		}
-		if !slices.Contains([]string{visiting, visited, rectifying, rectified, failed}, t.State) {
+		if !slices.Contains(ordering, t.State) {
 			return RectificationView{}, fault.Conflict.Errorf("任务%s，不能再责令整改", stateNames[t.State])
 		}
 		r, err := s.order(ctx, tx, v, req)

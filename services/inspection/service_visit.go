@@ -158,12 +158,13 @@ func (s *Service) viewVisit(ctx context.Context, tx pgx.Tx, v *Visit) (view Visi
 	c := auth.From(ctx)
 	view.Assigned = []string{}
 	// What the institution may know of the task: its kind and title.
+	orders := false
 	err = elevated(ctx, tx, "visit", func() error {
 		t, err := pg.One[struct {
-			Kind  Kind
-			Title string
-		}](ctx, tx, "检查任务", `SELECT kind, title FROM tasks WHERE id = $1`, v.TaskID)
-		view.Kind, view.Title = t.Kind, t.Title
+			Kind         Kind
+			Title, State string
+		}](ctx, tx, "检查任务", `SELECT kind, title, state FROM tasks WHERE id = $1`, v.TaskID)
+		view.Kind, view.Title, orders = t.Kind, t.Title, slices.Contains(ordering, t.State)
 		return err
 	})
 	if err != nil {
@@ -186,7 +187,15 @@ func (s *Service) viewVisit(ctx context.Context, tx pgx.Tx, v *Visit) (view Visi
 	}
 	view.Visit = *v
 	view.hide()
-	view.Actions = visitActions(v, view.Parts, c)
+	if orders && c.Agency != "" {
+		switch err := openOrder(ctx, tx, v.ID, Agency(c.Agency)); {
+		case fault.KindOf(err) == fault.Conflict:
+			orders = false
+		case err != nil:
+			return view, err
+		}
+	}
+	view.Actions = slices.DeleteFunc(visitActions(v, view.Parts, c), func(a flow.Action) bool { return a.Action == "rectification" && !orders })
 	return view, s.offerVisit(ctx, tx, &view)
 }
 

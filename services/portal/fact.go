@@ -105,13 +105,13 @@ func folded(key string, depth int) bool {
 func (f *fact) tidy() {
 	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}, {"action", "summary"}, {"jurisdiction", "jurisdiction_name"}, {"owner", "owner_office"}, {"lead", "lead_office"}, {"agency", "agency_name"}, {"agency", "office"}, {"waiting_for", "waits"}} {
 		if f.At(pair[1]).Text != "" {
-			f.Facts = f.Less(pair[0])
+			f.Facts = f.without(pair[0])
 		}
 	}
 	if f.At("type").Raw == "" && f.At("label").Text != "" { // a field of a form has both, and needs both
-		f.Facts = f.Less("name", "action")
+		f.Facts = f.without("name", "action")
 		if f.At("at").Text != "" || f.At("on").Text != "" { // a step: its label says whence and where to
-			f.Facts = f.Less("from", "to")
+			f.Facts = f.without("from", "to")
 		}
 	}
 	unit := f.At("unit")
@@ -124,7 +124,7 @@ func (f *fact) tidy() {
 		if value.Text += " " + unit.Text; err == nil && unit.Raw == "fen" {
 			value.Text = yuan(n)
 		}
-		f.Facts = f.Less("unit")
+		f.Facts = f.without("unit")
 		break
 	}
 }
@@ -230,25 +230,21 @@ func (f fact) list() []fact {
 // Get is the text of the leaf at key.
 func (f fact) Get(key string) string { return f.At(key).Text }
 
+// without is f's facts less keys.
+func (f fact) without(keys ...string) []fact {
+	return slices.DeleteFunc(slices.Clone(f.Facts), func(c fact) bool { return slices.Contains(keys, c.Key) })
+}
+
 // Less is f's facts less keys and whatever is empty.
 func (f fact) Less(keys ...string) []fact {
-	var rest []fact
-next:
-	for _, c := range f.Facts {
-		for _, k := range keys {
-			if c.Key == k {
-				continue next
-			}
-		}
-		if !c.empty() {
-			rest = append(rest, c)
-		}
-	}
-	return rest
+	return slices.DeleteFunc(f.without(keys...), fact.empty)
 }
 
 // empty reports whether f has nothing to say.
 func (f fact) empty() bool {
+	if _, err := uuid.Parse(f.Raw); err == nil && f.Key == "id" {
+		return true
+	}
 	if f.Leaf {
 		return f.Raw == "" || f.Raw == "false" && slices.Contains(remarkable, f.Key) || f.Raw == "0" && f.Key == "round"
 	}
@@ -259,7 +255,7 @@ func (f fact) empty() bool {
 var remarkable = []string{"provisional", "history", "set_aside", "amended", "by_silence", "gift", "stuck", "late", "withdrawn", "returned", "deemed", "refused", "place", "published"}
 
 // Shown is the facts of f that have something to show.
-func (f fact) Shown() []fact { return f.Less("actions", "id", "version") }
+func (f fact) Shown() []fact { return f.Less("actions", "version") }
 
 // Label is f's key in words, which may depend on what it is part of.
 func (f fact) Label() string {

@@ -47,7 +47,7 @@ func parsePages(names ...string) map[string]*template.Template {
 // pointer is the field that a JSON pointer leads to, in words.
 func pointer(p string) string {
 	var words []string
-	for _, step := range strings.Split(strings.Trim(p, "/"), "/") {
+	for step := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
 		if n, err := strconv.Atoi(step); err == nil {
 			step = fmt.Sprintf("第 %d 项", n+1)
 		} else if step == "query" || step == "body" {

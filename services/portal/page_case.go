@@ -143,7 +143,10 @@ func caseOf(f fact, fill filling) caseView {
 		Name: firstOf(f, nameKeys...), State: firstOf(f, states...), Lamp: f.lamp(),
 		Warnings: f.At("warnings").Facts, Timeline: f.At("timeline").Facts, Actions: actionsOf(f, fill),
 	}
-	less := append([]string{"warnings", "timeline", "actions", "light", "days_left", "id", "version"}, states...)
+	less := append([]string{"warnings", "timeline", "actions", "light", "days_left", "version"}, states...)
+	if c.Lamp != nil { // which says them
+		less = append(less, "due", "provisional")
+	}
 	for _, part := range f.Less(less...) {
 		switch {
 		case part.section():
@@ -167,7 +170,7 @@ func (f fact) tells(p fact) bool {
 }
 
 // nameKeys is what a case may be called by.
-var nameKeys = []string{"title", "name", "course", "explanation", "institution", "number", "subject_name", "id"}
+var nameKeys = []string{"name", "title", "course", "explanation", "institution", "number", "subject_name", "id"}
 
 // section reports whether f is a list of things with parts of their own, which
 // stand under a heading. Rules stay with what rests on them.
@@ -182,7 +185,7 @@ func partsOf(key string, all []fact, fill filling) []partView {
 			continue
 		}
 		v := partView{Actions: actionsOf(p, fill), State: firstOf(p, states...), Lamp: p.lamp()}
-		less := append([]string{"actions", "id", "version", "light", "days_left"}, states...)
+		less := append([]string{"actions", "version", "light", "days_left"}, states...)
 		if home := fill.pages[key]; home != "" && p.At("id").Raw != "" {
 			v.Href = home + url.PathEscape(p.At("id").Raw)
 			if v.Name = firstOf(p, nameKeys...); p.At("name").Text == v.Name {

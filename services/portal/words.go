@@ -1,7 +1,7 @@
 package portal
 
 // What people read instead of a code. A code that is not here is shown as it is.
-var names = map[string]string{
+var names = map[string]string{ //nolint:gosec // words, one of which is like a password
 	"ACTIVE": "正常", "SUSPENDED": "许可证暂扣", "REVOKED": "已吊销或撤销", "CANCELLED": "已注销",
 	"WHITE": "白名单", "BLACK": "黑名单",
 	"culture_arts": "文化艺术", "sport": "体育", "science_technology": "科技", "academic": "学科",
@@ -18,6 +18,7 @@ var names = map[string]string{
 	"clause": "（条款）", "list": "（清单）", "text": "（文字）", "time_of_day": "（时刻）",
 	"provenance.V": "读过全文", "provenance.P": "读过摘录", "provenance.S": "项目文件", "provenance.L": "地方规定", "provenance.memory": "凭记忆，待核实", "provenance.D": "本系统默认",
 	// kinds
+	"channel.web": "本系统网页", "channel.12345": "12345 热线",
 	"RANDOM": "双随机抽查", "JOINT": "联合检查", "SWEEP": "无证办学排查", "INSTITUTION": "培训机构", "PLACE": "没有证照的场所", "PERSON": "个人",
 	"REPORT": "举报", "COMPLAINT": "投诉", "BOTH": "举报和投诉", "PETITION": "信访", "BLACK_LIST": "列入黑名单",
 	"agree": "同意", "disagree": "不同意", "plan.credit": "按信用等级", "plan.category": "按类别", "plan.none": "不分层", "credit": "按信用等级", "category": "按类别", "none": "不分层", "all": "全部",
@@ -61,7 +62,7 @@ func name(code string) string {
 // coded is the fields that hold codes. What people wrote is shown as they wrote it.
 var coded = map[string]bool{
 	"category": true, "kind": true, "mode": true, "status": true, "state": true, "list": true, "legal_form": true, "agency": true, "unit": true,
-	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "outcome": true, "nature": true, "subject_kind": true,
+	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "channel": true, "outcome": true, "nature": true, "subject_kind": true,
 	"reason": true, "owner": true, "suggested_owner": true, "agencies": true, "signed": true, "lead": true, "opinion": true, "command": true, "type": true,
 	"level": true,
 }
@@ -135,6 +136,7 @@ var labels = map[string]string{
 	"answer_by": "答复期限", "paid_on": "付款日期", "latest_allowed": "最晚应到", "days_over": "超出天数", "earliest_payment": "最早可付", "days_early": "提前天数",
 	"pupils": "同时容纳学员数", "bank": "银行", "account_tail": "账号末四位", "agreement_no": "协议编号", "opened_on": "开立日期", "reported_on": "报送日期",
 	".text": "原文", "answers.text": "答复", "questions.text": "问题", "clocks.label": "期限",
+	"officers.id": "账号", "timeline.label": "事项",
 	// an inspection
 	"task_id": "检查任务", "tasks": "检查任务", "kind_name": "类型", "agencies": "参加部门", "lead": "牵头部门", "lead_office": "牵头部门", "agency_name": "部门", "jurisdiction_name": "所在区划",
 	"subject": "对象", "subject_name": "对象", "street": "街道、小区", "plan": "抽取方案", "plan.by": "分层", "sample": "抽取家数", "planned_by": "制定人", "planned_on": "制定日期",
