@@ -2,10 +2,12 @@ package tipoff_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 	"testing"
 
 	"golang.org/x/sync/errgroup"
@@ -116,11 +118,18 @@ func TestImportAtOnce(t *testing.T) {
 		t.Fatal(err)
 	}
 	answers := make([]tipoff.Imported, 20)
+	var again atomic.Int32
 	var g errgroup.Group
 	for i := range answers {
 		key := b.key()
 		g.Go(func() (err error) {
-			answers[i], err = b.ImportTips(b.as("intake"), tipoff.ImportTips{Key: key}, strings.NewReader(string(text)))
+			for range 10 { // twenty wait for a few connections: some are told to come again
+				answers[i], err = b.ImportTips(b.as("intake"), tipoff.ImportTips{Key: key}, strings.NewReader(string(text)))
+				if !errors.Is(err, fault.Unavailable) {
+					return err
+				}
+				again.Add(1)
+			}
 			return err
 		})
 	}
@@ -134,7 +143,8 @@ func TestImportAtOnce(t *testing.T) {
 			t.Errorf("%+v", a)
 		}
 	}
-	if n := count(t, b.DB, `SELECT count(*) FROM tips`); n != 30 || created != 30 {
+	// Who was told to come again may find as duplicates what it had created itself.
+	if n := count(t, b.DB, `SELECT count(*) FROM tips`); n != 30 || created > 30 || created < 30 && again.Load() == 0 {
 		t.Errorf("%d tips, %d created, want 30", n, created)
 	}
 }
