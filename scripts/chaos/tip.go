@@ -35,11 +35,16 @@ func (l *lane) submit(ctx context.Context, subject map[string]any) (*tipped, err
 		Items []struct{ ID, Number string }
 	}
 	a := l.who.intake.get(ctx, "tipoff/v1/tips?q="+url.QueryEscape(t.number))
-	if err := a.into(&found); err != nil || len(found.Items) != 1 {
+	err := a.into(&found)
+	for _, one := range found.Items { // a number may be the beginning of a longer one
+		if one.Number == t.number {
+			t.id, t.at = one.ID, "tipoff/v1/tips/"+one.ID
+		}
+	}
+	if err != nil || t.id == "" {
 		l.j.fail("刚提交的举报 %s 查不到：%d %s", t.number, a.status, brief(a.body))
 		return nil, errGivenUp
 	}
-	t.id, t.at = found.Items[0].ID, "tipoff/v1/tips/"+found.Items[0].ID
 	return t, nil
 }
 
