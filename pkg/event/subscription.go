@@ -19,6 +19,7 @@ const (
 	watching = 3 * time.Second  // between two looks at the lag
 	patience = 10 * time.Second // that a partition may lag without moving
 	letGo    = 5 * time.Second  // for a reader that is given up
+	noting   = 2 * time.Second  // for a commit of offsets
 )
 
 // Subscription is a group's membership, and the Reader of its Consumer. It joins
@@ -114,7 +115,7 @@ func (s *Subscription) rewind(ctx context.Context) error {
 			first = append(first, kafka.Message{Topic: at.topic, Partition: at.n, Offset: o.first - 1})
 		}
 	}
-	if err := s.current().CommitMessages(ctx, first...); err != nil {
+	if err := s.CommitMessages(ctx, first...); err != nil {
 		return err
 	}
 	s.rejoin()
@@ -130,8 +131,12 @@ func (s *Subscription) Whole(context.Context) error {
 	return nil
 }
 
-// CommitMessages notes how far the group is.
+// CommitMessages notes how far the group is, if that can be done now. A reader that
+// is between two memberships keeps the commit for the next one, and if it is closed
+// before that it never answers.
 func (s *Subscription) CommitMessages(ctx context.Context, m ...kafka.Message) error {
+	ctx, cancel := context.WithTimeout(ctx, noting)
+	defer cancel()
 	return s.current().CommitMessages(ctx, m...)
 }
 

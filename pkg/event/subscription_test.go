@@ -1,9 +1,32 @@
 package event
 
 import (
+	"context"
 	"testing"
 	"time"
+
+	"github.com/segmentio/kafka-go"
 )
+
+// TestCommitEnds is a commit that no membership will ever take: its reader never
+// joined and is closed.
+func TestCommitEnds(t *testing.T) {
+	t.Parallel()
+	s := NewReader([]string{"127.0.0.1:1"}, "nobody", "x.events")
+	ended := make(chan error, 1)
+	go func() { ended <- s.CommitMessages(context.Background(), kafka.Message{Topic: "x.events"}) }() //nolint:usetesting // a Consumer's has no end either
+	select {
+	case err := <-ended:
+		if err == nil {
+			t.Error("committed to nobody")
+		}
+	case <-time.After(10 * time.Second):
+		t.Error("a commit waits for ever")
+	}
+	if err := s.Close(); err != nil {
+		t.Error(err)
+	}
+}
 
 func TestStuck(t *testing.T) {
 	a, b := partition{"x.events", 0}, partition{"x.events", 1}
