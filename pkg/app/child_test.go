@@ -106,7 +106,13 @@ func TestStopWithEverythingDead(t *testing.T) {
 	for i := range answers {
 		calls.Go(func() { _, answers[i] = get(t, fmt.Sprintf("%s/people/x?took=%d", p.base, 3000+500*i)) })
 	}
-	time.Sleep(500 * time.Millisecond) // they are under way
+	for end := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		if _, n := get(t, p.base+"/under-way"); n == "8" {
+			break
+		} else if time.Now().After(end) {
+			t.Fatalf("%s calls are under way", n)
+		}
+	}
 	begin := time.Now()
 	if err := p.Process.Signal(syscall.SIGTERM); err != nil {
 		t.Fatal(err)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"os"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -48,11 +49,15 @@ func child(ctx context.Context, a *App, c Config) error {
 	if err != nil {
 		return err
 	}
+	var underWay atomic.Int64
 	stay := func(_ context.Context, v visit) (string, error) {
+		underWay.Add(1)
+		defer underWay.Add(-1)
 		time.Sleep(time.Duration(v.Took) * time.Millisecond)
 		return "whole", nil
 	}
 	kit.Route(b.API, "GET /people/{name}", "Visit", auth.Public, stay, kit.Within(10*time.Second))
+	kit.Route(b.API, "GET /under-way", "UnderWay", auth.Public, func(context.Context, struct{}) (int64, error) { return underWay.Load(), nil })
 	kit.Route(b.API, "GET /tips/{name}", "Tip", auth.Public, stay, kit.Unseen)
 	kit.Route(b.API, "GET /peer", "Peer", auth.Public, func(context.Context, struct{}) (string, error) {
 		resp, err := b.Peers.Get("http://nobody/")

@@ -21,33 +21,10 @@ import (
 	"pgregory.net/rapid"
 
 	"xunguan/pkg/event"
+	"xunguan/pkg/event/eventtest"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/pg/pgtest"
 )
-
-// script is a Reader of what a test wrote down. It ends the run when all of it is
-// committed.
-type script struct {
-	left []kafka.Message
-	done func()
-}
-
-func (s *script) FetchMessage(ctx context.Context) (kafka.Message, error) {
-	if len(s.left) == 0 {
-		<-ctx.Done()
-		return kafka.Message{}, ctx.Err()
-	}
-	m := s.left[0]
-	s.left = s.left[1:]
-	return m, nil
-}
-
-func (s *script) CommitMessages(context.Context, ...kafka.Message) error {
-	if len(s.left) == 0 {
-		s.done()
-	}
-	return nil
-}
 
 // stage is a database, and a consumer that reads scripts.
 type stage struct {
@@ -64,13 +41,8 @@ func newStage(t testing.TB) *stage {
 // play has a new consumer, as after a restart, read all of it.
 func (s *stage) play(t rapid.TB, all ...kafka.Message) *event.Consumer {
 	t.Helper()
-	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
-	defer stop()
-	c := &event.Consumer{Name: "test", DB: s.db, Handle: s.handle, Log: slog.New(slog.DiscardHandler), Reader: &script{all, stop}}
-	_ = c.Run(ctx)
-	if !errors.Is(ctx.Err(), context.Canceled) {
-		t.Fatalf("the consumer stands still")
-	}
+	c := &event.Consumer{Name: "test", DB: s.db, Handle: s.handle, Log: slog.New(slog.DiscardHandler)}
+	eventtest.Read(t, c, all...)
 	return c
 }
 

@@ -193,11 +193,8 @@ func (d *door) mend(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if err := r.ParseForm(); err != nil {
-		return fault.Invalid.Wrap(err)
-	}
-	form := r.PostForm
-	if err := v.admit(r, form.Get("csrf")); err != nil {
+	form, err := v.posted(r)
+	if err != nil {
 		return err
 	}
 	if form.Get("key") == "" {

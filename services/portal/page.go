@@ -3,12 +3,10 @@ package portal
 import (
 	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
 	"html/template"
 	"io"
 	"net/http"
-	"net/http/httptest"
 	"strconv"
 	"strings"
 
@@ -76,10 +74,7 @@ func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 
 // problemOf is err as the answer of an API would say it.
 func problemOf(err error) *fault.Problem {
-	rec := httptest.NewRecorder()
-	fault.WriteHTTP(context.Background(), err, rec)
-	var p fault.Problem
-	_ = json.Unmarshal(rec.Body.Bytes(), &p) // WriteHTTP wrote it
+	p := fault.ProblemOf(err)
 	return &p
 }
 

@@ -278,11 +278,8 @@ func (d *door) act(w http.ResponseWriter, r *http.Request, service string, again
 	if err != nil {
 		return err
 	}
-	if err := r.ParseForm(); err != nil {
-		return fault.Invalid.Wrap(err)
-	}
-	form := r.PostForm
-	if err := v.admit(r, form.Get("csrf")); err != nil {
+	form, err := v.posted(r)
+	if err != nil {
 		return err
 	}
 	href, err := url.Parse(form.Get("href"))

@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 
 	"xunguan/pkg/auth"
@@ -119,4 +120,12 @@ func (d *door) leave(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.setCookie(w, d.cookie(), "", -1)
 	return d.CloseSession(context.WithoutCancel(r.Context()), cookie.Value)
+}
+
+// posted is the form in r, if it is v's own.
+func (v visitor) posted(r *http.Request) (url.Values, error) {
+	if err := r.ParseForm(); err != nil {
+		return nil, fault.Invalid.Wrap(err)
+	}
+	return r.PostForm, v.admit(r, r.PostForm.Get("csrf"))
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"errors"
 	"strconv"
-	"testing"
 	"time"
 
 	"github.com/segmentio/kafka-go"
@@ -37,20 +36,32 @@ func (s *script) CommitMessages(context.Context, ...kafka.Message) error {
 	return nil
 }
 
+// TB is what a test of testing and one of rapid have in common.
+type TB interface {
+	Helper()
+	Fatal(args ...any)
+}
+
 // Play has c read all of ms and returns when it is through with them.
-func Play(t testing.TB, c *event.Consumer, ms ...event.Message) {
+func Play(t TB, c *event.Consumer, ms ...event.Message) {
 	t.Helper()
-	ctx, stop := context.WithTimeout(t.Context(), 30*time.Second)
-	defer stop()
-	s := &script{done: stop}
+	var all []kafka.Message
 	for _, m := range ms {
-		s.left = append(s.left, kafka.Message{
+		all = append(all, kafka.Message{
 			Topic: m.Topic, Partition: m.Partition, Offset: m.Offset, Key: []byte(m.Key), Value: m.Data, Headers: []kafka.Header{
 				{Key: "id", Value: []byte(m.ID)}, {Key: "type", Value: []byte(m.Type)}, {Key: "version", Value: strconv.AppendInt(nil, m.Version, 10)},
 			},
 		})
 	}
-	c.Reader = s
+	Read(t, c, all...)
+}
+
+// Read is Play of messages as Kafka has them, which need not be events.
+func Read(t TB, c *event.Consumer, ms ...kafka.Message) {
+	t.Helper()
+	ctx, stop := context.WithTimeout(context.Background(), 30*time.Second)
+	defer stop()
+	c.Reader = &script{ms, stop}
 	_ = c.Run(ctx)
 	if !errors.Is(ctx.Err(), context.Canceled) {
 		t.Fatal("the consumer stands still")
