@@ -128,7 +128,7 @@ const answerCap = 4 << 20
 
 // call calls a service for v.
 func (d *door) call(ctx context.Context, v visitor, method, service, path, key string, body []byte) ([]byte, error) {
-	r, err := http.NewRequestWithContext(ctx, method, "http://"+service+path, bytes.NewReader(body)) //nolint:gosec // the host is one of our services, found by name
+	r, err := http.NewRequestWithContext(ctx, method, "http://"+service+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fault.Invalid.Wrap(err)
 	}
@@ -143,7 +143,7 @@ func (d *door) call(ctx context.Context, v visitor, method, service, path, key s
 		r.Header.Set("Idempotency-Key", key)
 		r.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := d.Peers.Do(r) //nolint:gosec // as above
+	resp, err := d.Peers.Do(r)
 	if err != nil {
 		return nil, err
 	}
