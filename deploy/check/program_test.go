@@ -123,7 +123,7 @@ func checkStart(t *testing.T, p program) {
 		t.Fatal(err)
 	}
 	want, heard := "user="+p.name()+" database="+p.name(), ""
-	for lines := bufio.NewScanner(said); lines.Scan() && !strings.Contains(heard, want); {
+	for lines := bufio.NewScanner(said); !strings.Contains(heard, want) && lines.Scan(); {
 		heard += lines.Text() + "\n"
 	}
 	cancel() // it would wait for its database
