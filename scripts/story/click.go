@@ -165,7 +165,7 @@ func (s *story) clickSweep(ctx context.Context) error {
 	task.press(ctx, "公示取缔结果", map[string]any{"公示说明": "已责令停止举办。"}).says(200, "公示取缔结果", "已公示")
 	results := s.public().open(ctx, "/results?jurisdiction=320508")
 	results.says(200, "公开结果", "示例新村", "已责令停止举办并取缔")
-	results.lacks("公开结果不含门牌、电话、姓名", "302", "0512-00000000", "社区工作人员")
+	results.lacks("公开结果不含门牌、电话、姓名", "302 室", "0512-00000000", "社区工作人员")
 	s.eventually(ctx, func() answer { return s.track(ctx, s.placeTip.Number, s.placeTip.Code) }, func(a answer) bool { return strings.Contains(string(a.body), "ANSWERED") })
 	s.trackPage(ctx, s.placeTip).says(200, "举报人凭码读到答复", "已答复", "停止举办")
 	return nil

@@ -52,8 +52,11 @@ func main() {
 			break
 		}
 	}
-	fmt.Printf("\n%d 项检查，%d 项不符；%d 次 POST 各发两遍；用时 %s\n", s.checks, s.failed, s.posts, time.Since(start).Round(time.Millisecond))
-	if s.failed > 0 {
+	if len(s.failed) > 0 { // once more: a long story hides what is wrong in its middle
+		fmt.Printf("\n不符：\n%s\n", strings.Join(s.failed, "\n"))
+	}
+	fmt.Printf("\n%d 项检查，%d 项不符；%d 次 POST 各发两遍；用时 %s\n", s.checks, len(s.failed), s.posts, time.Since(start).Round(time.Millisecond))
+	if len(s.failed) > 0 {
 		os.Exit(1) //nolint:gocritic // stop has nothing left to do
 	}
 }
@@ -61,10 +64,11 @@ func main() {
 // story is one run.
 type story struct {
 	config
-	run                              string
-	checks, failed, posts, stepPosts int
-	killed                           bool
-	victim                           int // pid of what was killed last
+	run                      string
+	checks, posts, stepPosts int
+	failed                   []string // the lines that say so
+	killed                   bool
+	victim                   int // pid of what was killed last
 
 	principal, examiner, examiner2, culture, market, neighbour, city *person
 	parent, stranger, intake, intake2, fire, market2                 *person
@@ -81,20 +85,19 @@ func (s *story) step(format string, args ...any) {
 }
 
 func (s *story) fail(format string, args ...any) {
-	s.failed++
-	fmt.Printf("  ✗ "+format+"\n", args...)
+	s.failed = append(s.failed, fmt.Sprintf("  ✗ "+format, args...))
+	fmt.Println(s.failed[len(s.failed)-1])
 }
 
 // expect prints one check.
 func (s *story) expect(ok bool, what, want string, got any) bool {
 	s.checks++
-	mark := "✓"
 	if !ok {
-		mark = "✗"
-		s.failed++
+		s.fail("%s ｜预期 %s ｜实得 %v", what, want, got)
+		return false
 	}
-	fmt.Printf("  %s %s ｜预期 %s ｜实得 %v\n", mark, what, want, got)
-	return ok
+	fmt.Printf("  ✓ %s ｜预期 %s ｜实得 %v\n", what, want, got)
+	return true
 }
 
 // answered checks an answer's status and that it holds each of words, and reads
