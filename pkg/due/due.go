@@ -45,7 +45,7 @@ type Clockwork struct {
 
 const (
 	poll = time.Second
-	slow = 30 * time.Second // after a failure, so that one poisoned case does not fill the log
+	slow = 30 * time.Second // after failure upon failure, so that one poisoned case does not fill the log
 )
 
 // Run applies what becomes due until ctx ends.
@@ -55,11 +55,13 @@ func (c *Clockwork) Run(ctx context.Context) error {
 		report(int64(time.Since(time.Unix(0, c.settled.Load())).Seconds()))
 		return nil
 	})
+	pause := poll
 	for ctx.Err() == nil {
-		pause := poll
-		if _, err := c.Settle(ctx); err != nil && ctx.Err() == nil {
+		if _, err := c.Settle(ctx); err == nil {
+			pause = poll
+		} else if ctx.Err() == nil {
 			c.Log.ErrorContext(ctx, "timer", "err", err)
-			pause = slow
+			pause = min(2*pause, slow)
 		}
 		select {
 		case <-ctx.Done():

@@ -121,15 +121,17 @@ func clone(ctx context.Context, from, to string) error {
 	return nil
 }
 
-// discard ends a run and removes its data.
+// discard ends a run and removes its data, unless they are to be kept: then its
+// disks stay mounted, too.
 func (h *harness) discard(s *suite, inOrder bool) {
 	s.stop(inOrder)
+	if h.Keep {
+		return
+	}
 	for _, d := range s.disks {
 		_ = d.release()
 	}
-	if !h.Keep {
-		_ = os.RemoveAll(s.dir)
-	}
+	_ = os.RemoveAll(s.dir)
 }
 
 // errUndrained says that events were still to come when patience ended.
