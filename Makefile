@@ -38,8 +38,8 @@ e2e: ## 浏览器里的端到端测试
 real: tools ## 在真实的 Kafka、Consul、PostgreSQL 上演完全部故事
 	@mkdir -p $(DATA)/bin && go build -buildvcs=false -o $(DATA)/bin/real ./scripts/real && exec $(DATA)/bin/real
 
-chaos: tools ## 反复杀进程、停进程、断网、满盘，核对每次写入（SEED=重来，ONLY=storm|weak|防线）
-	@mkdir -p $(DATA)/chaos && go build -buildvcs=false -o $(DATA)/chaos/chaos ./scripts/chaos && exec $(DATA)/chaos/chaos --programs=$(DATA)/chaos --seed=$(or $(SEED),0) --only=$(ONLY)
+chaos: tools ## 反复杀进程、停进程、断网、满盘，核对每次写入（SEED=重来，ONLY=storm|weak|防线，LONG=1：三台 Kafka、30 分钟）
+	@mkdir -p $(DATA)/chaos && go build -buildvcs=false -o $(DATA)/chaos/chaos ./scripts/chaos && exec $(DATA)/chaos/chaos --programs=$(DATA)/chaos --seed=$(or $(SEED),0) --only=$(ONLY) $(if $(LONG),--kafka --for=30m --kills=300)
 
 verify-draw: ## 重演一次公布的随机抽取：make verify-draw FILE=draw.json
 	@go run -buildvcs=false ./scripts/verifydraw $(FILE)

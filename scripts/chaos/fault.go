@@ -145,9 +145,9 @@ func (f *faults) weather(ctx context.Context, seed uint64, longest time.Duration
 		func() error {
 			return f.cut(ctx, link{pick(behind), broker}, between(4*time.Second, 8*time.Second), dice.IntN(2) == 0)
 		},
-		func() error { return f.full(ctx, broker, between(3*time.Second, 6*time.Second)) },
+		func() error { return f.full(ctx, pick(f.s.brokers()), between(3*time.Second, 6*time.Second)) },
 		func() error { return f.stop(ctx, postgres, between(4*time.Second, 8*time.Second)) },
-		func() error { return f.stop(ctx, broker, between(4*time.Second, 8*time.Second)) },
+		func() error { return f.stop(ctx, pick(f.s.brokers()), between(4*time.Second, 8*time.Second)) },
 	}
 	for i := 0; ctx.Err() == nil; i++ {
 		if err := kinds[i%len(kinds)](); err != nil {

@@ -23,6 +23,8 @@ import (
 	"time"
 
 	"github.com/alecthomas/kong"
+
+	"xunguan/scripts/kafka"
 )
 
 type config struct {
@@ -34,6 +36,7 @@ type config struct {
 	Only    string        `help:"storm: no defence is taken away; weak: only that; or the name of the one that is."`
 	Offset  int           `name:"port-offset" env:"XUNGUAN_PORT_OFFSET" default:"2000" help:"Added to every port."`
 	Keep    bool          `help:"Keep the data of every run."`
+	Kafka   bool          `help:"The long form: the storm on Apache Kafka, three brokers, each event on three."`
 
 	Programs string `type:"path" default:".xunguan/chaos" help:"Where the programs are built."`
 }
@@ -75,6 +78,12 @@ func run(ctx context.Context, c config) error {
 		defer func() { _ = os.RemoveAll(root) }()
 	}
 	h.say("种子 %d（重来：make chaos SEED=%d）；数据 %s", c.Seed, c.Seed, root)
+	if c.Kafka {
+		h.Only = storm // whatever defence is missing shows on the short form's broker
+		if h.engine, err = threeBrokers(ctx, h.say); err != nil {
+			return err
+		}
+	}
 	if err := h.build(ctx); err != nil {
 		return err
 	}
@@ -82,16 +91,26 @@ func run(ctx context.Context, c config) error {
 	if err := h.prepare(ctx); err != nil {
 		return err
 	}
-	if c.Only == "" || c.Only == storm {
+	if h.Only == "" || h.Only == storm {
 		if err := h.storm(ctx); err != nil {
 			return err
 		}
 	}
-	if c.Only != storm {
+	if h.Only != storm {
 		if err := h.undefended(ctx); err != nil {
 			return err
 		}
 	}
 	h.say("全部通过")
 	return nil
+}
+
+// threeBrokers is Apache Kafka as a bureau would run it, on this machine.
+func threeBrokers(ctx context.Context, say func(string, ...any)) (*kafka.Brokers, error) {
+	java, err := kafka.FindJava(ctx)
+	if err != nil {
+		return nil, err
+	}
+	jars, err := kafka.Fetch(ctx, java, say)
+	return &kafka.Brokers{Jars: jars, Java: java, Count: 3}, err
 }

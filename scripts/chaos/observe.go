@@ -178,7 +178,7 @@ func (s *suite) look(ctx context.Context, who *people, promised objects, patienc
 func (s *suite) wire(ctx context.Context, f *facts) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	c, err := kgo.NewClient(kgo.SeedBrokers(s.broker()), kgo.ConsumeTopics(topics()...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
+	c, err := kgo.NewClient(kgo.SeedBrokers(s.seeds()...), kgo.ConsumeTopics(topics()...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
 		return err
 	}

@@ -8,6 +8,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -55,9 +56,10 @@ func (s *suite) signal(name string, sig syscall.Signal) error {
 func (s *suite) alive(ctx context.Context, name string) error {
 	ctx, cancel := context.WithTimeout(ctx, 2*time.Second)
 	defer cancel()
+	if i := slices.Index(s.brokers(), name); i >= 0 {
+		return brokerAlive(ctx, s.seeds()[i])
+	}
 	switch name {
-	case broker:
-		return s.brokerAlive(ctx)
 	case postgres:
 		admin, err := s.admin()
 		if err != nil {
@@ -90,8 +92,8 @@ func (s *suite) alive(ctx context.Context, name string) error {
 	return nil
 }
 
-func (s *suite) brokerAlive(ctx context.Context) error {
-	c, err := kgo.NewClient(kgo.SeedBrokers(s.broker()), kgo.RetryTimeout(time.Second))
+func brokerAlive(ctx context.Context, addr string) error {
+	c, err := kgo.NewClient(kgo.SeedBrokers(addr), kgo.RetryTimeout(time.Second))
 	if err != nil {
 		return err
 	}

@@ -7,13 +7,15 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"strconv"
 	"time"
+
+	"xunguan/scripts/kafka"
 )
 
-// How big the disks of the engines are, and how long drains may take.
 const (
-	postgresDisk = 2 << 30
-	brokerDisk   = 512 << 20
+	diskSize    = 4 << 30 // of each engine's disk, which takes as much memory as is written
+	kafkaFolder = "kafka" // of Apache Kafka's data, within a suite's; scripts/kafka numbers the brokers' in it
 )
 
 // harness is one call of make chaos: where its programs and data are.
@@ -22,6 +24,7 @@ type harness struct {
 	bin, weak string // programs as they are, and those that can do without a defence
 	snapshot  string // data of a suite that is ready for the writers
 	root      string
+	engine    *kafka.Brokers // what the suite runs on instead of make up's own broker
 	runs      int
 	say       func(format string, args ...any)
 }
@@ -54,7 +57,7 @@ func (h *harness) prepare(ctx context.Context) error {
 	if err := os.Mkdir(dir, 0o755); err != nil { //nolint:gosec // PostgreSQL's account passes through it
 		return err
 	}
-	s, err := start(ctx, h.bin, dir, h.Offset, "", nil)
+	s, err := start(ctx, h.bin, dir, h.Offset, "", h.engine, nil)
 	if err != nil {
 		return err
 	}
@@ -77,20 +80,20 @@ func (h *harness) copy(ctx context.Context, weak string) (*suite, error) {
 	}
 	var s *suite
 	disks := map[string]disk{}
-	for engine, of := range map[string]struct {
-		folder string
-		size   uint64
-	}{postgres: {"postgres", postgresDisk}, broker: {"broker", brokerDisk}} {
+	for engine, folder := range h.folders() {
 		at := filepath.Join(dir, "disk-"+engine)
-		d, err := mount(at, of.size, func() []int { return s.pids(engine) })
+		d, err := mount(at, diskSize, func() []int { return s.pids(engine) })
 		if err != nil {
 			return nil, fmt.Errorf("a disk for %s: %w", engine, err)
 		}
 		disks[engine] = d
-		if err := os.Symlink(filepath.Join(at, of.folder), filepath.Join(dir, of.folder)); err != nil {
-			return nil, err
-		}
-		if err := clone(ctx, filepath.Join(h.snapshot, of.folder), at); err != nil {
+		own := filepath.Join(at, filepath.Base(folder))
+		err = errors.Join(
+			os.MkdirAll(filepath.Dir(filepath.Join(dir, folder)), 0o755), //nolint:gosec // as above
+			os.Symlink(own, filepath.Join(dir, folder)),
+			clone(ctx, filepath.Join(h.snapshot, folder), at),
+		)
+		if err != nil {
 			return nil, err
 		}
 	}
@@ -103,13 +106,26 @@ func (h *harness) copy(ctx context.Context, weak string) (*suite, error) {
 	if weak != "" {
 		bin = h.weak
 	}
-	s, err := start(ctx, bin, dir, h.Offset+100*(h.runs%8), weak, disks) // no run waits for the ports of the last
+	s, err := start(ctx, bin, dir, h.Offset+100*(h.runs%8), weak, h.engine, disks) // no run waits for the ports of the last
 	if err != nil {
 		for _, d := range disks {
 			_ = d.release()
 		}
 	}
 	return s, err
+}
+
+// folders are where each engine keeps its data, within a suite's.
+func (h *harness) folders() map[string]string {
+	all := map[string]string{postgres: "postgres"}
+	if h.engine == nil {
+		all[broker] = "broker"
+		return all
+	}
+	for i, p := range h.engine.Processes() {
+		all[p.Name] = filepath.Join(kafkaFolder, strconv.Itoa(i+1))
+	}
+	return all
 }
 
 // clone copies from into the folder to, owners and all.

@@ -69,7 +69,7 @@ func (h *harness) trouble(ctx context.Context, s *suite, f *faults, j *journal, 
 	seen := make(chan struct{})
 	go func() { samples = s.sampling(watch); close(seen) }()
 
-	parts := append(slices.Sorted(maps.Keys(services)), broker, broker, postgres, witness)
+	parts := slices.Concat(slices.Sorted(maps.Keys(services)), s.brokers(), s.brokers(), []string{postgres, witness})
 	calm, hush := context.WithTimeout(ctx, h.For-h.For/6)
 	defer hush()
 	var g errgroup.Group
@@ -80,7 +80,7 @@ func (h *harness) trouble(ctx context.Context, s *suite, f *faults, j *journal, 
 		// alone long enough to be seen.
 		apart := h.For / time.Duration(h.Kills+h.Kills/2)
 		f.killing(calm, life, apart, parts)
-		f.killing(stop, life, apart, []string{broker, postgres})
+		f.killing(stop, life, apart, append(s.brokers(), postgres))
 		return nil
 	})
 	g.Go(func() error {

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"xunguan/scripts/kafka"
 	"xunguan/scripts/stack"
 )
 
@@ -25,9 +26,11 @@ const (
 	staffPort    = 8081
 	brokerPort   = 8120
 	postgresPort = 8130
+	kafkaPort    = 8140 // and the five after it
 )
 
-// The engines, as run.json and the faults call them.
+// The engines, as run.json and the faults call them; of Apache Kafka it calls each
+// broker by its own name, and all of them broker.
 const (
 	broker   = "broker"
 	postgres = "postgresql"
@@ -61,6 +64,7 @@ func topics() []string {
 type suite struct {
 	dir       string // its data
 	offset    int
+	kafka     *kafka.Brokers // nil: make up's own broker
 	proxy     *proxy
 	collector *collector
 	disks     map[string]disk // of each engine
@@ -71,10 +75,21 @@ type suite struct {
 }
 
 // start runs the programs in bin on dir, without the defence weak if that is not
-// "", and returns when all of it is ready.
-func start(ctx context.Context, bin, dir string, offset int, weak string, disks map[string]disk) (s *suite, err error) {
+// "", and returns when all of it is ready. Where engine says so it runs Apache
+// Kafka, too.
+func start(ctx context.Context, bin, dir string, offset int, weak string, engine *kafka.Brokers, disks map[string]disk) (s *suite, err error) {
 	s = &suite{dir: dir, offset: offset, disks: disks, ended: make(chan struct{}), said: new(last)}
-	if s.proxy, err = openProxy(map[int]string{brokerPort + offset: broker, postgresPort + offset: postgres}); err != nil {
+	s.beside = stack.NewSupervisor(stack.Dir(filepath.Join(dir, witness)), func(string, ...any) {})
+	ports := map[int]string{brokerPort + offset: broker, postgresPort + offset: postgres}
+	if engine != nil {
+		own := *engine
+		own.Dir, own.Port = stack.Dir(filepath.Join(dir, kafkaFolder)), kafkaPort+offset
+		for _, p := range own.Ports() {
+			ports[p.Number] = broker
+		}
+		s.kafka = &own
+	}
+	if s.proxy, err = openProxy(ports); err != nil {
 		return nil, err
 	}
 	defer func() {
@@ -86,6 +101,9 @@ func start(ctx context.Context, bin, dir string, offset int, weak string, disks 
 		return nil, err
 	}
 	if err := os.Symlink(bin, filepath.Join(dir, "bin")); err != nil && !errors.Is(err, os.ErrExist) {
+		return nil, err
+	}
+	if err := s.launchKafka(ctx); err != nil {
 		return nil, err
 	}
 	if err := s.launch(weak, filepath.Join(bin, "up")); err != nil {
@@ -101,7 +119,33 @@ func (s *suite) env(weak string) []string {
 	if weak != "" {
 		env = append(env, "GOFLAGS=-tags=weak")
 	}
+	if s.kafka != nil {
+		env = append(env, "XUNGUAN_KAFKA_BROKERS="+strings.Join(s.seeds(), ","), fmt.Sprintf("XUNGUAN_KAFKA_COPIES=%d", s.kafka.Count))
+	}
 	return env
+}
+
+// launchKafka starts Apache Kafka, if this suite is to run on it, and returns when
+// it has our topics.
+func (s *suite) launchKafka(ctx context.Context) error {
+	if s.kafka == nil {
+		return nil
+	}
+	if err := s.kafka.Format(ctx); err != nil {
+		return err
+	}
+	if err := s.beside.Start(s.kafka.Processes()...); err != nil {
+		return err
+	}
+	ctx, cancel := context.WithTimeout(ctx, 2*time.Minute)
+	defer cancel()
+	for {
+		err := s.kafka.Cluster().Apply(ctx)
+		if err == nil || ctx.Err() != nil {
+			return err
+		}
+		pause(ctx, 200*time.Millisecond)
+	}
 }
 
 // launch starts up and returns when it says READY.
@@ -151,13 +195,28 @@ func (s *suite) observe(ctx context.Context, path, weak string) error {
 	if err != nil {
 		return err
 	}
-	s.beside = stack.NewSupervisor(stack.Dir(filepath.Join(s.dir, witness)), func(string, ...any) {})
 	return s.beside.Start(stack.Process{Name: witness, Path: path, Database: own, Env: append(s.env(weak),
-		"WITNESS_DATABASE_URL="+own, "WITNESS_KAFKA_BROKERS="+s.broker(), "WITNESS_TOPICS="+strings.Join(topics(), ","))})
+		"WITNESS_DATABASE_URL="+own, "WITNESS_KAFKA_BROKERS="+strings.Join(s.seeds(), ","), "WITNESS_TOPICS="+strings.Join(topics(), ","))})
 }
 
-// broker is where the broker listens.
-func (s *suite) broker() string { return stack.Port{Number: brokerPort + s.offset}.Addr() }
+// brokers are the parts that are the broker: make up's own, or each of Kafka's.
+func (s *suite) brokers() (parts []string) {
+	if s.kafka == nil {
+		return []string{broker}
+	}
+	for _, p := range s.kafka.Processes() {
+		parts = append(parts, p.Name)
+	}
+	return parts
+}
+
+// seeds are where brokers listen, in the order of their names.
+func (s *suite) seeds() []string {
+	if s.kafka == nil {
+		return []string{stack.Port{Number: brokerPort + s.offset}.Addr()}
+	}
+	return s.kafka.Cluster().Brokers
+}
 
 func (s *suite) door(port int) string {
 	return "http://" + stack.Port{Number: port + s.offset}.Addr()
@@ -213,8 +272,10 @@ func (s *suite) database(name string) (string, error) {
 
 // stop ends all of it: in order, or at once.
 func (s *suite) stop(inOrder bool) {
-	if s.beside != nil {
+	if s.kafka == nil {
 		s.beside.Stop()
+	} else {
+		defer s.beside.Stop() // Kafka goes last
 	}
 	if s.up != nil && s.up.Process != nil {
 		sig := syscall.SIGKILL // its children die with it
