@@ -75,7 +75,8 @@ var weaknesses = []weakness{
 		[]string{badAnswer, twiceWrite},
 	},
 	{
-		"commit", "不看 COMMIT 的结果｜PostgreSQL 磁盘写满", nil,
+		"commit", "不看 COMMIT 的结果｜PostgreSQL 磁盘写满",
+		[]string{"commit_delay = 100000", "commit_siblings = 1"}, // some are always under way
 		func(ctx context.Context, f *faults) error { return f.brim(ctx, 3*time.Second) },
 		[]string{lostWrite, badAnswer},
 	},
@@ -94,8 +95,8 @@ func (f *faults) several(ctx context.Context, n int, apart time.Duration, parts 
 	return nil
 }
 
-// brim fills PostgreSQL's disk just as a segment of its log is full: the next
-// COMMIT cannot be written, and the server panics.
+// brim fills PostgreSQL's disk and uses up the segments that its log has ready: a
+// COMMIT then cannot be written, and the server panics.
 func (f *faults) brim(ctx context.Context, d time.Duration) error {
 	url, err := f.s.admin()
 	if err != nil {
@@ -109,7 +110,9 @@ func (f *faults) brim(ctx context.Context, d time.Duration) error {
 	if err := f.s.disks[postgres].fill(); err != nil {
 		return err
 	}
-	_, _ = conn.Exec(ctx, `SELECT pg_switch_wal()`) // it may be the one to panic
+	for err == nil { // until it panics
+		_, err = conn.Exec(ctx, `SELECT pg_logical_emit_message(true, 'chaos', ''), pg_switch_wal()`)
+	}
 	pause(ctx, d)
 	return f.s.disks[postgres].free()
 }
