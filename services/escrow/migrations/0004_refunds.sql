@@ -23,16 +23,17 @@ CREATE TABLE contract_terms (
     online           boolean NOT NULL DEFAULT false,
     class_size       int    NOT NULL DEFAULT 0 CHECK (class_size >= 0),
     lesson_minutes   int    NOT NULL DEFAULT 0 CHECK (lesson_minutes >= 0),
+    interest_ppm     bigint NOT NULL DEFAULT 0, -- of the supervised account, when the contract was made
     PRIMARY KEY (institution_id, contract_id),
     FOREIGN KEY (institution_id, contract_id) REFERENCES contracts
 );
 INSERT INTO contract_terms (institution_id, contract_id) SELECT institution_id, id FROM contracts;
 
 -- Instalments: a contract may be paid in part.
-ALTER TABLE contracts DROP CONSTRAINT contracts_paid_check, ADD CONSTRAINT contracts_paid_check CHECK (paid BETWEEN 0 AND price);
+ALTER TABLE contracts DROP CONSTRAINT contracts_check2, ADD CONSTRAINT contracts_paid_check CHECK (paid BETWEEN 0 AND price);
 
 -- The year's interest on the supervised account, in millionths, as the bank agreed it.
-ALTER TABLE accounts ADD COLUMN interest_ppm int NOT NULL DEFAULT 0 CHECK (interest_ppm BETWEEN 0 AND 1000000);
+ALTER TABLE accounts ADD COLUMN interest_ppm bigint NOT NULL DEFAULT 0 CHECK (interest_ppm BETWEEN 0 AND 1000000);
 
 -- amount is what the parent gets: from what is held (amount - owed), and from the
 -- institution (owed). deducted is what of the lessons' fees is the institution's.
@@ -50,7 +51,7 @@ ALTER TABLE refunds
     ADD COLUMN basis       text    NOT NULL DEFAULT 'consumer' CHECK (basis IN ('contract_free', 'cooling_off', 'operator', 'consumer')),
     ADD COLUMN owed        bigint  NOT NULL DEFAULT 0 CHECK (owed BETWEEN 0 AND amount),
     ADD COLUMN deducted    bigint  NOT NULL DEFAULT 0 CHECK (deducted >= 0),
-    ADD COLUMN discount    bigint  NOT NULL DEFAULT 0 CHECK (discount BETWEEN 0 AND deducted),
+    ADD COLUMN penalty     bigint  NOT NULL DEFAULT 0 CHECK (penalty >= 0),
     ADD COLUMN waits       boolean NOT NULL DEFAULT false CHECK (NOT waits OR deducted > 0),
     ADD COLUMN clauses     jsonb   NOT NULL DEFAULT '[]',
     ADD COLUMN answer      text    NOT NULL DEFAULT '', -- why it was rejected, or not settled; for the two parties
@@ -102,9 +103,9 @@ $$;
 -- them, and the interest of what is paid back late.
 ALTER TABLE balances
     DROP CONSTRAINT balances_account_check,
-    DROP CONSTRAINT balances_check,
+    DROP CONSTRAINT balances_check1,
     ADD CONSTRAINT balances_account_check CHECK (account IN ('custody', 'deposit', 'receivable', 'held', 'released', 'frozen', 'refunds', 'differences', 'owed', 'interest')),
-    ADD CONSTRAINT balances_check CHECK (CASE WHEN account IN ('custody', 'deposit', 'receivable', 'owed', 'interest') THEN balance >= 0 WHEN account = 'differences' THEN true ELSE balance <= 0 END);
+    ADD CONSTRAINT balances_side_check CHECK (CASE WHEN account IN ('custody', 'deposit', 'receivable', 'owed', 'interest') THEN balance >= 0 WHEN account = 'differences' THEN true ELSE balance <= 0 END);
 ALTER TABLE transfers
     DROP CONSTRAINT transfers_kind_check,
     ADD CONSTRAINT transfers_kind_check CHECK (kind IN ('hold', 'post', 'void', 'resume', 'payback', 'difference', 'reversal', 'owe', 'interest'));
