@@ -8,6 +8,7 @@ import (
 	"os"
 	"testing"
 
+	"pgregory.net/rapid"
 
 	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
@@ -396,4 +397,114 @@ func (h *house) played(r refundCase, pupil string) string {
 	}
 	h.at(asked.String())
 	return id
+}
+
+// parts is a contract whose refunds are priced one after the other.
+type parts struct {
+	c        *Contract
+	a        Agreement
+	schedule []Lesson
+	k        claim
+	back     Fen // for the parent, so far
+	kept     Fen
+}
+
+func drawParts(t *rapid.T, law rule.Set) *parts {
+	n, gifts := rapid.IntRange(1, 40).Draw(t, "lessons"), rapid.IntRange(0, 8).Draw(t, "gifts")
+	price := Fen(rapid.Int64Range(int64(n), 600_000).Draw(t, "price"))
+	terms := Terms{Lessons: n, GiftLessons: gifts, PriceFen: price, FirstLesson: d("2026-03-02"), LastLesson: d("2026-05-02")}
+	terms.ListPriceFen = price + Fen(rapid.Int64Range(0, 600_000).Draw(t, "discount"))
+	terms.PenaltyPercent = rapid.IntRange(0, 100).Draw(t, "penalty")
+	at := d("2026-03-02").Start()
+	p := &parts{c: offer(terms, Institution{}, custodyMode), a: terms.filled(), schedule: plan(terms)}
+	p.c.Paid, p.c.PaidAt = price, &at
+	for i := range rapid.IntRange(0, n).Draw(t, "given") {
+		p.schedule[i].State = confirmed
+	}
+	p.k = claim{fault: consumerReason, on: d("2026-04-01"), coolingEnd: day.Due{On: d("2026-03-09")}, rules: law}
+	return p
+}
+
+// give prices k and gives it back.
+func (p *parts) give(t *rapid.T, k claim) bool {
+	q, err := quote(p.c, p.a, p.schedule, k)
+	if errors.Is(err, fault.Conflict) || errors.Is(err, fault.Invalid) {
+		return false
+	}
+	fees := Fen(0)
+	for _, l := range q.taken {
+		p.schedule[l.N-1].State = refunded
+		fees += l.Fee
+	}
+	if q.Amount < 0 || q.Deducted < 0 || q.Owed < 0 || q.Amount-q.Owed+q.Deducted != fees {
+		t.Fatalf("%+v of %d that were held", q, fees)
+	}
+	p.back, p.kept = p.back+q.Amount, p.kept+q.Deducted
+	p.k.deducted, p.k.penalised = p.k.deducted+q.Deducted, p.k.penalised+q.Penalty
+	return true
+}
+
+// TestPartsAreTheWhole is that a contract that is given back in parts gives what it
+// gives at once, however it is cut.
+func TestPartsAreTheWhole(t *testing.T) {
+	law := seeded(t, d("2026-04-01"))
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawParts(t, law)
+		whole := *p
+		whole.schedule = append([]Lesson{}, p.schedule...)
+		k := whole.k
+		k.whole = true
+		if !whole.give(t, k) {
+			t.Skip()
+		}
+		for {
+			k := p.k
+			if k.lessons = rapid.IntRange(0, 7).Draw(t, "part"); k.lessons == 0 {
+				k.whole = true
+			}
+			if !p.give(t, k) && k.whole {
+				break
+			}
+		}
+		if p.back != whole.back || p.kept != whole.kept {
+			t.Fatalf("in parts %d and %d kept, at once %d and %d", p.back, p.kept, whole.back, whole.kept)
+		}
+	})
+}
+
+// TestRefundsNeverExceed teaches and gives back in any order, by any fault: the parent
+// never gets more than was paid, the institution never more than the price before discount.
+func TestRefundsNeverExceed(t *testing.T) {
+	law := seeded(t, d("2026-04-01"))
+	rapid.Check(t, func(t *rapid.T) {
+		p := drawParts(t, law)
+		for range rapid.IntRange(1, 12).Draw(t, "steps") {
+			if n := rapid.IntRange(0, len(p.schedule)-1).Draw(t, "lesson"); rapid.Bool().Draw(t, "teach") {
+				if p.schedule[n].State == scheduled {
+					p.schedule[n].State = confirmed
+				}
+				continue
+			}
+			k := p.k
+			k.lessons = rapid.IntRange(0, 5).Draw(t, "part")
+			k.whole = k.lessons == 0
+			if rapid.Bool().Draw(t, "operator") {
+				k.fault, k.ground = operatorFault, "moved"
+			}
+			p.give(t, k)
+			if p.back > p.c.Paid || p.back+p.kept > p.c.Paid+p.released() {
+				t.Fatalf("%d back and %d kept of %d", p.back, p.kept, p.c.Paid)
+			}
+		}
+	})
+}
+
+// released is the fees of the lessons that were given.
+func (p *parts) released() (sum Fen) {
+	for _, l := range p.schedule {
+		if l.State == confirmed {
+			sum += l.Fee
+		}
+	}
+	return sum
 }
