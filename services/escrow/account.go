@@ -60,6 +60,7 @@ type Account struct {
 	AgreementNo  string
 	OpenedOn     day.Date
 	ReportedOn   day.Date
+	InterestPPM  int64 // a year's, on the account
 }
 
 // AccountView is an account as people see it.
@@ -74,6 +75,7 @@ type AccountView struct {
 	AgreementNo     string   `json:"agreement_no"`
 	OpenedOn        day.Date `json:"opened_on"`
 	ReportedOn      day.Date `json:"reported_on"`
+	InterestPPM     int64    `json:"interest_ppm" description:"a year's interest on the account, in millionths"`
 
 	Hold     *HoldView `json:"hold,omitempty" description:"the first hold that stands; absent while payouts go on"`
 	Timeline []Entry   `json:"timeline"`
@@ -82,6 +84,6 @@ type AccountView struct {
 func (a Account) view(i Institution) AccountView {
 	return AccountView{
 		ID: a.ID, Institution: a.Institution, InstitutionName: i.Name, Jurisdiction: a.Jurisdiction, Mode: a.Mode, Bank: a.Bank,
-		AccountTail: a.AccountTail, AgreementNo: a.AgreementNo, OpenedOn: a.OpenedOn, ReportedOn: a.ReportedOn,
+		AccountTail: a.AccountTail, AgreementNo: a.AgreementNo, OpenedOn: a.OpenedOn, ReportedOn: a.ReportedOn, InterestPPM: a.InterestPPM,
 	}
 }

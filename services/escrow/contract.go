@@ -32,6 +32,7 @@ var contractFlow = flow.Machine{Name: "合同", Steps: []flow.Step{
 	{From: offered, Action: "cancel", To: cancelled, Label: "取消合同", Roles: []string{"parent", "principal"}},
 	{From: signed, Action: "pay", To: paid, Label: "付款到监管账户", Roles: []string{"parent"}, Basis: supervision},
 	{From: signed, Action: "cancel", To: cancelled, Label: "取消合同", Roles: []string{"parent", "principal"}},
+	{From: paid, Action: "pay", To: paid, Label: "支付下一期", Roles: []string{"parent"}, Basis: "合同约定的分期付款"},
 	{From: paid, Action: "refunds", To: paid, Label: "申请退费", Roles: []string{"parent"}, Deadline: autoAgree, Basis: "未上课时的费用原路退回"},
 	{From: paid, Action: "finish", To: finished, Label: "课时与费用全部了结"},
 }}
@@ -42,12 +43,13 @@ type Terms struct {
 	Parent      string   `json:"parent" minLength:"1" maxLength:"64" description:"account id of the parent"`
 	Pupil       string   `json:"pupil" minLength:"1" maxLength:"20" description:"what the pupil is called; seen by the two parties only"`
 	Course      string   `json:"course" minLength:"1" maxLength:"40"`
-	Billing     string   `json:"billing" enum:"lesson" description:"billed by the lesson"`
+	Billing     string   `json:"billing" enum:"lesson,period" description:"by the lesson, or for all of the period from first to last lesson"`
 	Lessons     int      `json:"lessons" minimum:"1" maximum:"1000" description:"paid lessons"`
 	GiftLessons int      `json:"gift_lessons,omitempty" minimum:"0" maximum:"1000" description:"lessons given for nothing, after the paid ones"`
 	FirstLesson day.Date `json:"first_lesson"`
 	LastLesson  day.Date `json:"last_lesson"`
 	PriceFen    Fen      `json:"price_fen" minimum:"1" maximum:"100000000" description:"for all paid lessons, in 分"`
+	Agreement
 }
 
 // longest is the longest schedule that is taken for no slip of the pen, in months.
@@ -70,6 +72,7 @@ func (t Terms) check(manager string, today day.Date) error {
 	add(t.LastLesson.After(t.FirstLesson.AddMonths(longest)), "/last_lesson", fmt.Sprintf("首课与末课相距超过 %d 个月，请核对日期", longest))
 	add(t.Lessons+t.GiftLessons == 1 && t.FirstLesson != t.LastLesson, "/last_lesson", "只有一课时，首课与末课应为同一天")
 	add(t.PriceFen < Fen(t.Lessons), "/price_fen", "每课时不足 1 分，请核对总价与课时数")
+	wrong = append(wrong, t.Agreement.check(t)...)
 	if wrong != nil {
 		return fault.Fields(wrong...)
 	}
@@ -127,6 +130,9 @@ func offer(t Terms, i Institution, mode string) *Contract {
 	}
 }
 
+// due is what c is paid with next under a; nothing once all is paid.
+func (c *Contract) due(a Agreement) Fen { return a.next(c.Price, c.Paid) }
+
 // Held is what is left to release or refund.
 func (c *Contract) Held() Fen { return c.Paid - c.Released - c.Refunded }
 
@@ -150,12 +156,15 @@ func (c *Contract) take(action string, by auth.Caller) error {
 	return err
 }
 
-// receive books the whole price as paid.
-func (c *Contract) receive(amount Fen, at time.Time) error {
-	if amount != c.Price {
-		return fault.Fields(fault.Field{Pointer: "/amount_fen", Detail: fmt.Sprintf("应付 %d 分（%s）", c.Price, c.Price.Yuan())})
+// receive books amount as paid: the whole price or, by instalments, the next of them.
+func (c *Contract) receive(amount, next Fen, at time.Time) error {
+	if amount != next {
+		return fault.Fields(fault.Field{Pointer: "/amount_fen", Detail: fmt.Sprintf("应付 %d 分（%s）", next, next.Yuan())})
 	}
-	c.Paid, c.PaidAt = amount, &at
+	if c.PaidAt == nil {
+		c.PaidAt = &at
+	}
+	c.Paid += amount
 	return nil
 }
 
@@ -233,9 +242,9 @@ type ContractLine struct {
 	Party     *Party `json:"party,omitempty" description:"shown to the two parties only"`
 }
 
-func (c *Contract) line(institution string, flags int, s sight) ContractLine {
+func (c *Contract) line(institution, billing string, flags int, s sight) ContractLine {
 	v := ContractLine{
-		ID: c.ID, Institution: c.InstitutionID, InstitutionName: institution, Jurisdiction: c.Jurisdiction, Course: c.Course, Billing: "lesson",
+		ID: c.ID, Institution: c.InstitutionID, InstitutionName: institution, Jurisdiction: c.Jurisdiction, Course: c.Course, Billing: billing,
 		State: c.State, StateText: contractStates[c.State], Lessons: c.Lessons, GiftLessons: c.GiftLessons,
 		FirstLesson: c.FirstLesson, LastLesson: c.LastLesson, PriceFen: c.Price,
 		Money: Money{c.Paid, c.Held(), c.Released, c.Refunded}, OpenFlags: flags,
@@ -264,13 +273,15 @@ type Progress struct {
 // ContractView is a contract with all that belongs to it.
 type ContractView struct {
 	ContractLine
-	Progress Progress      `json:"progress"`
-	Hold     string        `json:"hold,omitempty" description:"a sentence for people, while payouts of the institution are held"`
-	Warnings []Warning     `json:"warnings" description:"the flags that paying now would raise; for the two parties, before payment"`
-	Flags    []FlagView    `json:"flags"`
-	Refunds  []RefundView  `json:"refunds"`
-	Actions  []flow.Action `json:"actions"`
-	Timeline []Entry       `json:"timeline"`
+	Agreement Agreement     `json:"agreement" description:"what the blanks of GF-2021-2604 are filled in with"`
+	DueFen    Fen           `json:"due_fen" description:"what is to be paid next; 0 once all is paid"`
+	Progress  Progress      `json:"progress"`
+	Hold      string        `json:"hold,omitempty" description:"a sentence for people, while payouts of the institution are held"`
+	Warnings  []Warning     `json:"warnings" description:"the flags that paying now would raise; for the two parties, before payment"`
+	Flags     []FlagView    `json:"flags"`
+	Refunds   []RefundView  `json:"refunds"`
+	Actions   []flow.Action `json:"actions"`
+	Timeline  []Entry       `json:"timeline"`
 }
 
 // fields is what the actions of a contract and its lessons ask for.
@@ -282,7 +293,17 @@ var fields = map[string][]flow.Field{
 	"refunds": {
 		{Name: "lessons", Label: "退课时数（自末课起）", Type: "number"},
 		{Name: "whole", Label: "全部剩余课时", Type: "boolean"},
+		{Name: "fault", Label: "因谁的原因", Type: "choice", Choices: []string{consumerReason, operatorFault}, Names: []string{bases[consumerReason], bases[operatorFault]}},
 		{Name: "reason", Label: "原因", Type: "text", Required: true},
+	},
+	"reject": {{Name: "reason", Label: "不同意的理由", Type: "text", Required: true}},
+	"fail":   {{Name: "reason", Label: "调解未成的情况", Type: "text", Required: true}},
+	"return": {{Name: "reason", Label: "银行退票原因", Type: "text", Required: true}},
+	"settle": {
+		{Name: "fault", Label: "认定为谁的原因", Type: "choice", Required: true, Choices: []string{consumerReason, operatorFault}, Names: []string{bases[consumerReason], bases[operatorFault]}},
+		{Name: "ground", Label: "非消费者原因的情形", Type: "choice", Choices: groundKeys, Names: groundNames},
+		{Name: "market_price_fen", Label: "打折前价格不合理的，按市场价认定的总价（分）", Type: "number"},
+		{Name: "reason", Label: "调解协议或裁判文书", Type: "text", Required: true},
 	},
 	"taught":   {{Name: "taught_on", Label: "授课日期", Type: "date"}},
 	"dispute":  {{Name: "reason", Label: "异议原因", Type: "text", Required: true}},

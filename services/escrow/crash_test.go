@@ -71,25 +71,56 @@ func TestCrashAnywhere(t *testing.T) {
 		// prepare makes a fresh case and returns the one request on it.
 		prepare func(h *house) func(*Service) error
 		fact    string
+		facts   int64 // of one case, those of its preparation too
 		kind    string
+		kinds   int64
 	}{
 		{"pay", func(h *house) func(*Service) error {
 			id := h.sign(h.terms()).ID
 			req := PayContract{h.key(), id, 480000, "REF-" + id}
 			return func(s *Service) error { _, err := s.PayContract(h.as("parent"), req); return err }
-		}, "PaymentReceived", holdTransfer},
+		}, "PaymentReceived", 1, holdTransfer, 1},
 		{"confirm", func(h *house) func(*Service) error {
 			id := h.paid(h.terms()).ID
 			h.taught(id, 1)
 			req := ConfirmLesson{h.key(), LessonOf{id, 1}}
 			return func(s *Service) error { _, err := s.ConfirmLesson(h.as("parent"), req); return err }
-		}, "FundsReleased", postTransfer},
+		}, "FundsReleased", 1, postTransfer, 1},
 		{"refund", func(h *house) func(*Service) error {
 			id := h.paid(h.terms()).ID
 			r := must(h.RequestRefund(h.as("parent"), RequestRefund{Key: h.key(), Contract: id, Lessons: 3, Reason: "x"}))(h.t)
 			req := AgreeRefund{h.key(), r.ID}
 			return func(s *Service) error { _, err := s.AgreeRefund(h.as("principal"), req); return err }
-		}, "RefundPaid", payBackTransfer},
+		}, "RefundPaid", 1, payBackTransfer, 1},
+		{"request", func(h *house) func(*Service) error {
+			req := RequestRefund{Key: h.key(), Contract: h.paid(h.terms()).ID, Whole: true, Reason: "x"}
+			return func(s *Service) error { _, err := s.RequestRefund(h.as("parent"), req); return err }
+		}, "RefundRequested", 1, holdTransfer, 1},
+		{"withdraw", func(h *house) func(*Service) error {
+			req := WithdrawRefund{h.key(), h.requested(h.terms()).ID}
+			return func(s *Service) error { _, err := s.WithdrawRefund(h.as("parent"), req); return err }
+		}, "RefundChanged", 1, holdTransfer, 1},
+		{"settle, and a part is kept", func(h *house) func(*Service) error {
+			req := SettleRefund{Key: h.key(), ID: h.inMediation(h.terms(penalty(10))), Fault: consumerReason, Reason: "x"}
+			return func(s *Service) error { _, err := s.SettleRefund(h.as("examiner"), req); return err }
+		}, "RefundPaid", 1, voidTransfer, 1},
+		{"return", func(h *house) func(*Service) error {
+			req := ReturnPayback{h.key(), h.refunded(h.paid(h.terms()).ID, 3).Paybacks[0].ID, "x"}
+			return func(s *Service) error { _, err := s.ReturnPayback(h.as("examiner"), req); return err }
+		}, "RefundChanged", 1, reverseTransfer, 1},
+		{"retry", func(h *house) func(*Service) error {
+			id := h.refunded(h.paid(h.terms()).ID, 3).Paybacks[0].ID
+			h.returned(id)
+			req := RetryPayback{h.key(), id}
+			return func(s *Service) error { _, err := s.RetryPayback(h.as("parent"), req); return err }
+		}, "RefundPaid", 2, payBackTransfer, 2},
+		{"received", func(h *house) func(*Service) error {
+			id := h.paid(h.terms(freeAfter(3))).ID
+			h.taught(id, 1)
+			h.confirmed(id, 1)
+			req := ReceivePayback{h.key(), h.refunded(id, 0).Paybacks[1].ID}
+			return func(s *Service) error { _, err := s.ReceivePayback(h.as("parent"), req); return err }
+		}, "RefundPaid", 1, payBackTransfer, 2},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
@@ -114,8 +145,8 @@ func TestCrashAnywhere(t *testing.T) {
 						t.Fatalf("asked again after point %d: %v", point, err)
 					}
 				}
-				if n, m := h.facts(tt.fact), h.count(`SELECT count(*) FROM transfers WHERE kind = $1`, tt.kind); n != cuts+1 || m != cuts+1 {
-					t.Fatalf("after point %d: %d facts and %d transfers, want %d of each", point, n, m, cuts+1)
+				if n, m := h.facts(tt.fact), h.count(`SELECT count(*) FROM transfers WHERE kind = $1`, tt.kind); n != (cuts+1)*tt.facts || m != (cuts+1)*tt.kinds {
+					t.Fatalf("after point %d: %d facts and %d transfers, want %d and %d", point, n, m, (cuts+1)*tt.facts, (cuts+1)*tt.kinds)
 				}
 				if uncut {
 					break

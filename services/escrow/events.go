@@ -75,8 +75,8 @@ func contractSigned(c *Contract) *escrowv1.ContractSigned {
 	return &escrowv1.ContractSigned{Contract: c.pb()}
 }
 
-func paymentReceived(c *Contract, id string) *escrowv1.PaymentReceived {
-	return &escrowv1.PaymentReceived{Contract: c.pb(), PaymentId: id, AmountFen: int64(c.Paid)}
+func paymentReceived(c *Contract, id string, amount Fen) *escrowv1.PaymentReceived {
+	return &escrowv1.PaymentReceived{Contract: c.pb(), PaymentId: id, AmountFen: int64(amount)}
 }
 
 func contractFlagged(c *Contract, f Flag) *escrowv1.ContractFlagged {
@@ -111,7 +111,11 @@ func refundPaid(c *Contract, r Refund) *escrowv1.RefundPaid {
 	return &escrowv1.RefundPaid{Contract: c.pb(), Refund: r.pb()}
 }
 
-func payoutsHeld(h Hold) *escrowv1.PayoutsHeld { return &escrowv1.PayoutsHeld{Hold: h.pb()} }
+func refundChanged(c *Contract, r Refund) *escrowv1.RefundChanged {
+	return &escrowv1.RefundChanged{Contract: c.pb(), Refund: r.pb()}
+}
+
+func payoutsHeldFact(h Hold) *escrowv1.PayoutsHeld { return &escrowv1.PayoutsHeld{Hold: h.pb()} }
 
 func payoutsResumed(h Hold) *escrowv1.PayoutsResumed {
 	return &escrowv1.PayoutsResumed{Hold: h.pb()}
@@ -146,5 +150,8 @@ func (f Flag) pb() *escrowv1.Flag {
 }
 
 func (r Refund) pb() *escrowv1.Refund {
-	return &escrowv1.Refund{Id: r.ID, State: r.State, Lessons: number(r.Lessons), AmountFen: int64(r.Amount), BySilence: r.BySilence}
+	return &escrowv1.Refund{
+		Id: r.ID, State: r.State, Lessons: number(r.Lessons), AmountFen: int64(r.Amount), BySilence: r.BySilence,
+		Fault: r.Fault, Basis: r.Basis, OwedFen: int64(r.Owed), DeductedFen: int64(r.Deducted),
+	}
 }

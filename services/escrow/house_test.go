@@ -162,6 +162,32 @@ func (h *house) refunded(id string, n int) RefundView {
 	return must(h.AgreeRefund(h.as("principal"), AgreeRefund{h.key(), r.ID}))(h.t)
 }
 
+// requested is a refund, asked for, of a whole contract on t.
+func (h *house) requested(t Terms) RefundView {
+	h.t.Helper()
+	id := h.paid(t).ID
+	return must(h.RequestRefund(h.as("parent"), RequestRefund{Key: h.key(), Contract: id, Whole: true, Reason: "搬家"}))(h.t)
+}
+
+// inMediation is the id of such a refund, refused and before mediation.
+func (h *house) inMediation(t Terms) string {
+	h.t.Helper()
+	id := h.requested(t).ID
+	must(h.RejectRefund(h.as("principal"), RejectRefund{h.key(), id, "已排课"}))(h.t)
+	return must(h.MediateRefund(h.as("parent"), MediateRefund{h.key(), id}))(h.t).ID
+}
+
+// returned has a payback sent back by the bank.
+func (h *house) returned(payback string) RefundView {
+	h.t.Helper()
+	return must(h.ReturnPayback(h.as("examiner"), ReturnPayback{h.key(), payback, "账户已注销"}))(h.t)
+}
+
+func (h *house) refund(by, id string) RefundView {
+	h.t.Helper()
+	return must(h.FindRefund(h.as(by), FindRefund{id}))(h.t)
+}
+
 func (h *house) contract(by, id string) ContractView {
 	h.t.Helper()
 	return must(h.FindContract(h.as(by), FindContract{id}))(h.t)

@@ -15,7 +15,7 @@ import (
 // Item is one thing that waits for the caller, in the shape of every service's inbox.
 type Item struct {
 	ID           string   `json:"id"`
-	Kind         string   `json:"kind" description:"flag, lesson, contract, refund, dispute or hold"`
+	Kind         string   `json:"kind" description:"flag, lesson, contract, refund, rejected, mediation, dispute or hold"`
 	Title        string   `json:"title"`
 	Jurisdiction string   `json:"jurisdiction"`
 	State        string   `json:"state"`
@@ -52,8 +52,8 @@ func (i *Item) shine(today day.Date, c *day.Calendar) {
 // FindInbox asks for the caller's inbox.
 type FindInbox struct{}
 
-// Inbox returns an examiner's open flags; a parent's lessons to confirm and
-// contracts to sign or pay; a principal's refunds to answer, disputes and holds.
+// Inbox returns an examiner's open flags and mediations; a parent's lessons to confirm and
+// contracts to sign or pay, and refunds that were refused; a principal's refunds to answer, disputes and holds.
 func (s *Service) Inbox(ctx context.Context, _ FindInbox) (Inbox, error) {
 	by := auth.From(ctx)
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Inbox, error) {
@@ -82,12 +82,14 @@ func waiting(ctx context.Context, tx pgx.Tx, by auth.Caller) ([]waitingRow, erro
 
 func (r waitingRow) item() Item {
 	titles := map[string]string{
-		"flag":     fmt.Sprintf("%s · %s：%s", r.Institution, r.Course, r.Words),
-		"lesson":   fmt.Sprintf("%s · %s 第 %d 课时待确认", r.Institution, r.Course, r.N),
-		"contract": fmt.Sprintf("%s · %s %s", r.Institution, r.Course, contractStates[r.State]),
-		"refund":   fmt.Sprintf("%s 退费申请 %s 待答复", r.Course, r.Fen.Yuan()),
-		"dispute":  fmt.Sprintf("%s 第 %d 课时有异议，%s 暂不拨付", r.Course, r.N, r.Fen.Yuan()),
-		"hold":     fmt.Sprintf("%s 暂停拨付（%s决定），%d 课时 %s 待恢复后拨付", r.Institution, r.Words, r.N, r.Fen.Yuan()),
+		"flag":      fmt.Sprintf("%s · %s：%s", r.Institution, r.Course, r.Words),
+		"lesson":    fmt.Sprintf("%s · %s 第 %d 课时待确认", r.Institution, r.Course, r.N),
+		"contract":  fmt.Sprintf("%s · %s %s", r.Institution, r.Course, contractStates[r.State]),
+		"refund":    fmt.Sprintf("%s 退费申请 %s 待答复", r.Course, r.Fen.Yuan()),
+		"rejected":  fmt.Sprintf("%s · %s 退费 %s 机构不同意，可申请调解", r.Institution, r.Course, r.Fen.Yuan()),
+		"mediation": fmt.Sprintf("%s · %s 退费 %s 待调解", r.Institution, r.Course, r.Fen.Yuan()),
+		"dispute":   fmt.Sprintf("%s 第 %d 课时有异议，%s 暂不拨付", r.Course, r.N, r.Fen.Yuan()),
+		"hold":      fmt.Sprintf("%s 暂停拨付（%s决定），%d 课时 %s 待恢复后拨付", r.Institution, r.Words, r.N, r.Fen.Yuan()),
 	}
 	href := "/contracts/" + r.Contract
 	switch r.Kind {

@@ -16,6 +16,8 @@ const (
 	frozenAccount     = "frozen"
 	refundsAccount    = "refunds"
 	differenceAccount = "differences"
+	owedAccount       = "owed"
+	interestAccount   = "interest"
 )
 
 // ledgerAccounts is what people call each account, and the side on which its
@@ -29,6 +31,8 @@ var ledgerAccounts = map[string]struct{ name, side string }{
 	frozenAccount:     {"暂停拨付待付", creditSide},
 	refundsAccount:    {"待退家长", creditSide},
 	differenceAccount: {"待查差额", debitSide},
+	owedAccount:       {"机构应退家长", debitSide},
+	interestAccount:   {"退费应计利息", debitSide},
 }
 
 const debitSide, creditSide = "借", "贷"
@@ -36,18 +40,20 @@ const debitSide, creditSide = "借", "贷"
 // The kinds of transfers. A contract's money is held until it is posted, lesson by
 // lesson, or voided by a refund: what is held can be resolved only once.
 const (
-	holdTransfer    = "hold"
-	postTransfer    = "post"
-	voidTransfer    = "void"
-	resumeTransfer  = "resume"
-	payBackTransfer = "payback"
-	differTransfer  = "difference"
-	reverseTransfer = "reversal"
+	holdTransfer     = "hold"
+	postTransfer     = "post"
+	voidTransfer     = "void"
+	resumeTransfer   = "resume"
+	payBackTransfer  = "payback"
+	differTransfer   = "difference"
+	reverseTransfer  = "reversal"
+	oweTransfer      = "owe"
+	interestTransfer = "interest"
 )
 
 var transferKinds = map[string]string{
 	holdTransfer: "付款入账", postTransfer: "课消拨付", voidTransfer: "退费解付", resumeTransfer: "恢复拨付", payBackTransfer: "原路退回",
-	differTransfer: "银行差额", reverseTransfer: "冲正",
+	differTransfer: "银行差额", reverseTransfer: "冲正", oweTransfer: "机构应退", interestTransfer: "退费计息",
 }
 
 // leg is one entry of a transfer: what it adds to an account. A debit is positive.
@@ -88,9 +94,9 @@ func (c *Contract) backing() string {
 	return custodyAccount
 }
 
-// hold books c's payment.
-func (c *Contract) hold(reference string) transfer {
-	return c.move(holdTransfer, "payment/"+reference, c.backing(), heldAccount, c.Paid, *c.PaidAt)
+// hold books a payment for c.
+func (c *Contract) hold(reference string, amount Fen, at time.Time) transfer {
+	return c.move(holdTransfer, "payment/"+reference, c.backing(), heldAccount, amount, at)
 }
 
 // post books the fee of a confirmed lesson: to the institution or, while payouts
@@ -108,14 +114,51 @@ func (c *Contract) resume(l Lesson, at time.Time) transfer {
 	return c.move(resumeTransfer, fmt.Sprintf("resume/%s/%d", c.ID, l.N), frozenAccount, releasedAccount, l.Fee, at)
 }
 
-// void books that r's lessons are not given: their fees are the parent's again.
-func (c *Contract) void(r Refund, at time.Time) transfer {
-	return c.move(voidTransfer, "refund/"+r.ID, heldAccount, refundsAccount, r.Amount, at)
+// book is a transfer of legs, of which those that move nothing are left out; none
+// if nothing is moved.
+func (c *Contract) book(kind, reference string, at time.Time, legs ...leg) []transfer {
+	t := transfer{id: newID(), institution: c.InstitutionID, kind: kind, reference: reference, at: at}
+	for _, l := range legs {
+		if l.amount != 0 {
+			t.legs = append(t.legs, l)
+		}
+	}
+	if t.legs == nil {
+		return nil
+	}
+	return []transfer{t}
 }
 
-// payBack books that r went back by the original route.
-func (c *Contract) payBack(r Refund, at time.Time) transfer {
-	return c.move(payBackTransfer, "payback/"+r.ID, refundsAccount, c.backing(), r.Amount, at)
+// void books that r's lessons are not given: their fees are the parent's again, but
+// for what the institution keeps; and what it owes besides.
+func (c *Contract) void(r Refund, at time.Time) []transfer {
+	kept := releasedAccount
+	if r.Waits {
+		kept = frozenAccount
+	}
+	return append(
+		c.book(voidTransfer, "refund/"+r.ID, at, leg{heldAccount, c.ID, r.supervised() + r.Deducted}, leg{refundsAccount, "", -r.supervised()}, leg{kept, "", -r.Deducted}),
+		c.book(oweTransfer, "owe/"+r.ID, at, leg{owedAccount, "", r.Owed}, leg{refundsAccount, "", -r.Owed})...)
+}
+
+// resumeKept books what a refund left to the institution while payouts were held.
+func (c *Contract) resumeKept(r Refund, at time.Time) transfer {
+	return c.move(resumeTransfer, "resume/refund/"+r.ID, frozenAccount, releasedAccount, r.Deducted, at)
+}
+
+// accrue books more interest on a leg, and payBack that it went back, interest and
+// all: by the route of its payment, or from the institution's own money.
+func (c *Contract) accrue(l Payback, more Fen, at time.Time) []transfer {
+	return c.book(interestTransfer, fmt.Sprintf("interest/%s/%d", l.ID, l.Attempts), at, leg{interestAccount, "", more}, leg{refundsAccount, "", -more})
+}
+
+func (c *Contract) payBack(l Payback, at time.Time) transfer {
+	from := c.backing()
+	if l.Route == "" {
+		from = owedAccount
+	}
+	return c.book(payBackTransfer, fmt.Sprintf("payback/%s/%d", l.ID, l.Attempts), at,
+		leg{refundsAccount, "", l.Amount + l.Interest}, leg{from, "", -l.Amount}, leg{interestAccount, "", -l.Interest})[0]
 }
 
 // difference books that the bank has amount more than the ledger, less if it is

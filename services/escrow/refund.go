@@ -12,18 +12,38 @@ import (
 // The states of a refund.
 const (
 	requested = "REQUESTED"
+	rejected  = "REJECTED"
+	mediation = "MEDIATION"
+	unsettled = "UNSETTLED"
+	withdrawn = "WITHDRAWN"
 	agreed    = "AGREED"
 	paidBack  = "PAID"
 )
 
-var refundStates = map[string]string{requested: "待机构答复", agreed: "已同意", paidBack: "已原路退回"}
+var refundStates = map[string]string{
+	requested: "待机构答复", rejected: "机构不同意", mediation: "调解中", unsettled: "调解未成，可向法院起诉或申请仲裁", withdrawn: "已撤回",
+	agreed: "已同意，退款办理中", paidBack: "已原路退回",
+}
 
-// refundFlow is the life of a refund. The bank is simulated and pays back at
-// once, so that AGREED and PAID come in one transaction.
+// refundFlow is the life of a refund. What the bank can pay back at once goes from
+// AGREED to PAID in one transaction.
 var refundFlow = flow.Machine{Name: "退费", Steps: []flow.Step{
 	{From: requested, Action: "agree", To: agreed, Label: "同意退费", Roles: []string{"principal"}, Basis: "全国校外教育培训监管与服务综合平台用户规则"},
 	{From: requested, Action: "agree_by_silence", To: agreed, Label: "逾期未答复，视为同意"},
+	{From: requested, Action: "reject", To: rejected, Label: "不同意退费", Roles: []string{"principal"}, Reason: true},
+	{From: requested, Action: "withdraw", To: withdrawn, Label: "撤回申请", Roles: []string{"parent"}},
+	{From: rejected, Action: "agree", To: agreed, Label: "改为同意", Roles: []string{"principal"}},
+	{From: rejected, Action: "mediate", To: mediation, Label: "申请调解", Roles: []string{"parent"}, Deadline: mediateWithin, Basis: "消费者权益保护法第三十九条"},
+	{From: rejected, Action: "withdraw", To: withdrawn, Label: "撤回申请", Roles: []string{"parent"}},
+	{From: mediation, Action: "agree", To: agreed, Label: "改为同意", Roles: []string{"principal"}},
+	{From: mediation, Action: "settle", To: agreed, Label: "调解成功", Roles: []string{"examiner"}, Reason: true},
+	{From: mediation, Action: "fail", To: unsettled, Label: "调解未成", Roles: []string{"examiner"}, Reason: true},
+	{From: mediation, Action: "withdraw", To: withdrawn, Label: "撤回申请", Roles: []string{"parent"}},
+	{From: unsettled, Action: "agree", To: agreed, Label: "改为同意", Roles: []string{"principal"}},
+	{From: unsettled, Action: "settle", To: agreed, Label: "依生效裁判办理", Roles: []string{"examiner"}, Reason: true},
+	{From: unsettled, Action: "withdraw", To: withdrawn, Label: "撤回申请", Roles: []string{"parent"}},
 	{From: agreed, Action: "pay_back", To: paidBack, Label: "原路退回"},
+	{From: paidBack, Action: "returned", To: agreed, Label: "被退票"},
 }}
 
 // Refund of lessons that were not given.
@@ -32,15 +52,37 @@ type Refund struct {
 	InstitutionID string
 	ContractID    string
 	State         string
-	Lessons       int // paid ones
+	Whole         bool // all that was ahead
+	Lessons       int  // paid ones
 	GiftLessons   int
-	Amount        Fen
+	Fault         string // as claimed, or as a mediation found it
+	Ground        string
+	StoppedOn     day.Date
+	Basis         string
+	Amount        Fen // for the parent, without interest
+	Owed          Fen // of it: no longer held, and the institution's to pay
+	Deducted      Fen // of the lessons' fees: what the institution keeps
+	Penalty       Fen
+	Waits         bool // what the institution keeps is not paid out because payouts are held
+	Clauses       []Clause
 	Reason        string // for the two parties
+	Answer        string // the institution's no, or how a mediation ended; for the two parties and officials
 	RequestedOn   day.Date
 	AnswerBy      day.Date
 	Provisional   bool
 	BySilence     bool
+	MediateBy     day.Date
+	AgreedOn      day.Date
 	PaidOn        day.Date
+}
+
+// supervised is what of r was held: for the parent, that is, without what is kept.
+func (r Refund) supervised() Fen { return r.Amount - r.Owed }
+
+// adopt makes q what r comes to.
+func (r *Refund) adopt(q Quote) {
+	r.Basis, r.Lessons, r.GiftLessons, r.Clauses = q.Basis, q.Lessons, q.GiftLessons, q.Clauses
+	r.Amount, r.Owed, r.Deducted, r.Penalty = q.Amount, q.Owed, q.Deducted, q.Penalty
 }
 
 // fromEnd chooses what a refund takes off the schedule: from its end, lessons
@@ -64,24 +106,12 @@ func fromEnd(schedule []Lesson, n int, whole bool) ([]Lesson, error) {
 		}
 	}
 	switch {
-	case len(taken) == 0 || left == 0:
+	case len(taken) == 0 || !whole && left == 0:
 		return nil, fault.Conflict.Errorf("没有尚未上课、可以退费的课时")
 	case !whole && paid < n:
 		return nil, fault.Fields(fault.Field{Pointer: "/lessons", Detail: fmt.Sprintf("至多可退 %d 课时", left)})
 	}
 	return taken, nil
-}
-
-// take fills in r what lessons make of it.
-func (r *Refund) take(lessons []Lesson) {
-	for _, l := range lessons {
-		r.Amount += l.Fee
-		if l.Gift {
-			r.GiftLessons++
-		} else {
-			r.Lessons++
-		}
-	}
 }
 
 // Words is r for people: 3 课时（另取消赠送 1 课时）200.00 元.
@@ -95,27 +125,54 @@ func (r Refund) Words() string {
 
 // RefundView is a refund as people see it.
 type RefundView struct {
-	ID          string        `json:"id"`
-	Contract    string        `json:"contract"`
-	State       string        `json:"state"`
-	StateText   string        `json:"state_text"`
-	Lessons     int           `json:"lessons" description:"paid lessons given back"`
-	GiftLessons int           `json:"gift_lessons" description:"gift lessons cancelled with them"`
-	AmountFen   Fen           `json:"amount_fen"`
-	Reason      string        `json:"reason,omitempty" description:"shown to the two parties"`
-	RequestedOn day.Date      `json:"requested_on"`
-	AnswerBy    day.Date      `json:"answer_by" description:"silence after this day is agreement"`
-	Provisional bool          `json:"provisional,omitempty"`
-	BySilence   bool          `json:"by_silence,omitempty"`
-	PaidOn      day.Date      `json:"paid_on,omitzero"`
-	Actions     []flow.Action `json:"actions"`
+	ID              string        `json:"id"`
+	Contract        string        `json:"contract"`
+	State           string        `json:"state"`
+	StateText       string        `json:"state_text"`
+	Lessons         int           `json:"lessons" description:"paid lessons given back"`
+	GiftLessons     int           `json:"gift_lessons" description:"gift lessons cancelled with them"`
+	Fault           string        `json:"fault" description:"consumer or operator: as claimed, or as a mediation found it"`
+	Basis           string        `json:"basis" description:"contract_free, cooling_off, operator or consumer: the clause that decided"`
+	BasisText       string        `json:"basis_text"`
+	AmountFen       Fen           `json:"amount_fen" description:"for the parent, without interest"`
+	FromInstitution Fen           `json:"from_institution_fen" description:"of amount: no longer supervised, and the institution's to pay"`
+	DeductedFen     Fen           `json:"deducted_fen" description:"of the lessons' fees: what the institution keeps"`
+	InterestFen     Fen           `json:"interest_fen" description:"paid so far, beside amount"`
+	Clauses         []Clause      `json:"clauses"`
+	Paybacks        []PaybackView `json:"paybacks" description:"the ways by which the money goes back; from agreement on"`
+	Reason          string        `json:"reason,omitempty" description:"shown to the two parties"`
+	Answer          string        `json:"answer,omitempty" description:"why it was refused, or how the mediation ended; not for others"`
+	RequestedOn     day.Date      `json:"requested_on"`
+	AnswerBy        day.Date      `json:"answer_by" description:"silence after this day is agreement"`
+	Provisional     bool          `json:"provisional,omitempty"`
+	BySilence       bool          `json:"by_silence,omitempty"`
+	MediateBy       day.Date      `json:"mediate_by,omitzero" description:"the mediation ends by this day"`
+	AgreedOn        day.Date      `json:"agreed_on,omitzero"`
+	PaidOn          day.Date      `json:"paid_on,omitzero"`
+	Actions         []flow.Action `json:"actions"`
 }
 
-func (r Refund) view(s sight) RefundView {
+func (r Refund) view(s sight, legs []Payback) RefundView {
 	v := RefundView{
 		ID: r.ID, Contract: r.ContractID, State: r.State, StateText: refundStates[r.State], Lessons: r.Lessons, GiftLessons: r.GiftLessons,
-		AmountFen: r.Amount, RequestedOn: r.RequestedOn, AnswerBy: r.AnswerBy, Provisional: r.Provisional, BySilence: r.BySilence, PaidOn: r.PaidOn,
-		Actions: refundFlow.Actions(r.State, "/v1/refunds/"+r.ID, s.caller),
+		Fault: r.Fault, Basis: r.Basis, BasisText: bases[r.Basis], AmountFen: r.Amount, FromInstitution: r.Owed, DeductedFen: r.Deducted,
+		Clauses: r.Clauses, RequestedOn: r.RequestedOn, AnswerBy: r.AnswerBy, Provisional: r.Provisional, BySilence: r.BySilence,
+		MediateBy: r.MediateBy, AgreedOn: r.AgreedOn, PaidOn: r.PaidOn,
+		Actions: withFields(refundFlow.Actions(r.State, "/v1/refunds/"+r.ID, s.caller)),
+	}
+	for _, l := range legs {
+		if l.RefundID == r.ID {
+			v.Paybacks = append(v.Paybacks, l.view(s))
+			if l.State == legPaid {
+				v.InterestFen += l.Interest
+			}
+		}
+	}
+	if v.Paybacks == nil {
+		v.Paybacks = []PaybackView{}
+	}
+	if s.party || s.caller.Agency != "" {
+		v.Answer = r.Answer
 	}
 	if s.party {
 		v.Reason = r.Reason

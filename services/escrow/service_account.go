@@ -23,6 +23,7 @@ type ReportAccount struct {
 	AccountTail string   `json:"account_tail" pattern:"^[0-9]{4}$" description:"the last four digits of the account number"`
 	AgreementNo string   `json:"agreement_no" minLength:"1" maxLength:"60" description:"number of the supervision agreement"`
 	OpenedOn    day.Date `json:"opened_on"`
+	InterestPPM int64    `json:"interest_ppm,omitempty" minimum:"0" maximum:"1000000" description:"a year's interest on the account, in millionths, as the bank agreed it: 0.2 % is 2000"`
 }
 
 // ReportAccount records the supervised account of an institution that the caller
@@ -42,7 +43,7 @@ func (s *Service) ReportAccount(ctx context.Context, req ReportAccount) (Account
 		}
 		a := Account{
 			ID: newID(), Institution: i.ID, Jurisdiction: i.Jurisdiction, Manager: i.Manager, Mode: req.Mode, Bank: req.Bank,
-			AccountTail: req.AccountTail, AgreementNo: req.AgreementNo, OpenedOn: req.OpenedOn, ReportedOn: s.today(),
+			AccountTail: req.AccountTail, AgreementNo: req.AgreementNo, OpenedOn: req.OpenedOn, ReportedOn: s.today(), InterestPPM: req.InterestPPM,
 		}
 		if err := saveAccount(ctx, tx, a); err != nil {
 			return AccountView{}, err
@@ -92,17 +93,17 @@ func (s *Service) showAccount(ctx context.Context, tx pgx.Tx, a Account, i Insti
 	return v, err
 }
 
-// mayCollect returns how i's prepayments are supervised, and Refused unless it may
+// mayCollect returns where i's prepayments are supervised, and Refused unless it may
 // take any: its licence is in force and its supervised account was reported.
-func (s *Service) mayCollect(ctx context.Context, tx pgx.Tx, i Institution) (mode string, err error) {
+func (s *Service) mayCollect(ctx context.Context, tx pgx.Tx, i Institution) (a Account, err error) {
 	if err := i.licensed(s.today()); err != nil {
-		return "", err
+		return a, err
 	}
-	a, err := findAccount(ctx, tx, i.ID)
+	a, err = findAccount(ctx, tx, i.ID)
 	if errors.Is(err, fault.NotFound) {
 		err = fault.Refused.Errorf("%s尚未报备预收费资金监管专用账户，不得签约收费：预收费须全额进入本机构的监管账户（依据：%s）", i.Name, supervision)
 	}
-	return a.Mode, err
+	return a, err
 }
 
 // keep takes over what licensing says of an institution.

@@ -3,12 +3,15 @@ package escrow
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/division"
 	"xunguan/pkg/event"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/flow"
 	"xunguan/pkg/once"
 	"xunguan/pkg/pg"
 )
@@ -32,13 +35,18 @@ func (s *Service) OfferContract(ctx context.Context, req OfferContract) (Contrac
 		if err := req.check(by.Subject, s.today()); err != nil {
 			return ContractView{}, err
 		}
-		mode, err := s.mayCollect(ctx, tx, i)
+		account, err := s.mayCollect(ctx, tx, i)
 		if err != nil {
 			return ContractView{}, err
 		}
-		c := offer(req.Terms, i, mode)
+		c := offer(req.Terms, i, account.Mode)
 		c.ID, c.OfferedOn = newID(), s.today()
 		if err := insertContract(ctx, tx, c, plan(req.Terms)); err != nil {
+			return ContractView{}, err
+		}
+		a := req.filled()
+		a.Billing, a.InterestPPM = req.Billing, account.InterestPPM
+		if err := insertAgreement(ctx, tx, c, a); err != nil {
 			return ContractView{}, err
 		}
 		if err := s.note(ctx, tx, c, byInstitution, by.Subject, "offer", fmt.Sprintf("发出合同：%d 课时，%s", c.Lessons, c.Price.Yuan())); err != nil {
@@ -66,6 +74,9 @@ func (s *Service) SignContract(ctx context.Context, req SignContract) (ContractV
 			return ContractView{}, err
 		}
 		if err := saveContract(ctx, tx, b.own); err != nil {
+			return ContractView{}, err
+		}
+		if err := savePrior(ctx, tx, b.own); err != nil {
 			return ContractView{}, err
 		}
 		if err := s.note(ctx, tx, b.own, byParent, by.Subject, "sign", "家长签订合同"); err != nil {
@@ -136,6 +147,9 @@ func (s *Service) PayContract(ctx context.Context, req PayContract) (ContractVie
 
 func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract) error {
 	by, c := auth.From(ctx), b.own
+	if c.Paid == c.Price {
+		return fault.Conflict.Errorf("合同价款已经付清")
+	}
 	if err := c.take("pay", by); err != nil {
 		return err
 	}
@@ -146,20 +160,24 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := i.licensed(s.today()); err != nil {
 		return err
 	}
-	if err := c.receive(req.AmountFen, s.Now()); err != nil {
+	a, err := findAgreement(ctx, tx, c)
+	if err != nil {
+		return err
+	}
+	if err := c.receive(req.AmountFen, c.due(a), s.Now()); err != nil {
 		return err
 	}
 	if err := saveContract(ctx, tx, c); err != nil {
 		return err
 	}
-	held := c.hold(req.Reference)
+	held := c.hold(req.Reference, req.AmountFen, s.Now())
 	if err := savePayment(ctx, tx, c, req.Reference, held); err != nil {
 		return err
 	}
-	if err := s.note(ctx, tx, c, byParent, by.Subject, "pay", c.Paid.Yuan()+" 已进入监管账户"); err != nil {
+	if err := s.note(ctx, tx, c, byParent, by.Subject, "pay", req.AmountFen.Yuan()+" 已进入监管账户"); err != nil {
 		return err
 	}
-	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id)); err != nil {
+	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id, req.AmountFen)); err != nil {
 		return err
 	}
 	return s.judge(ctx, tx, b, "")
@@ -191,8 +209,12 @@ func (s *Service) show(ctx context.Context, tx pgx.Tx, id string) (v ContractVie
 	}
 	c, by := &row.Contract, auth.From(ctx)
 	sees := c.sightOf(by)
-	v.ContractLine = c.line(row.InstitutionName, row.OpenFlags, sees)
-	v.Actions = withFields(contractFlow.Actions(c.State, "/v1/contracts/"+c.ID, by))
+	v.ContractLine = c.line(row.InstitutionName, row.Billing, row.OpenFlags, sees)
+	if v.Agreement, err = findAgreement(ctx, tx, c); err != nil {
+		return v, err
+	}
+	v.DueFen = c.due(v.Agreement)
+	v.Actions = c.actions(by)
 	v.Hold = holdWords(row.HeldSince, by.Subject == c.Parent)
 	if v.Progress, err = findProgress(ctx, tx, c); err != nil {
 		return v, err
@@ -209,9 +231,19 @@ func (s *Service) show(ctx context.Context, tx pgx.Tx, id string) (v ContractVie
 	if err != nil {
 		return v, err
 	}
-	v.Refunds = views(refunds, func(r Refund) RefundView { return r.view(sees) })
+	legs, err := listPaybacks(ctx, tx, c)
+	if err != nil {
+		return v, err
+	}
+	v.Refunds = views(refunds, func(r Refund) RefundView { return r.view(sees, legs) })
 	v.Timeline, err = listEntries(ctx, tx, c)
 	return v, err
+}
+
+// actions is what by may do with c; a price that is paid is not paid again.
+func (c *Contract) actions(by auth.Caller) []flow.Action {
+	all := withFields(contractFlow.Actions(c.State, "/v1/contracts/"+c.ID, by))
+	return slices.DeleteFunc(all, func(a flow.Action) bool { return a.Action == "pay" && c.Paid == c.Price })
 }
 
 // views is view of each; never nil, so that it is a list for people too.
@@ -248,7 +280,7 @@ func (s *Service) ListContracts(ctx context.Context, req ListContracts) (Contrac
 		}
 		rows, more := cut(rows)
 		return Contracts{views(rows, func(r contractRow) ContractLine {
-			return r.line(r.InstitutionName, r.OpenFlags, r.sightOf(by))
+			return r.line(r.InstitutionName, r.Billing, r.OpenFlags, r.sightOf(by))
 		}), page, more}, nil
 	})
 }

@@ -64,7 +64,7 @@ func (s *Service) hold(ctx context.Context, tx pgx.Tx, e *licensingv1.ListEntry,
 	if err := saveAccountEntry(ctx, tx, h.InstitutionID, entry{s.Now(), bySystem, "", "hold", words}); err != nil {
 		return err
 	}
-	return event.Append(ctx, tx, Topic, h.InstitutionID, payoutsHeld(h))
+	return event.Append(ctx, tx, Topic, h.InstitutionID, payoutsHeldFact(h))
 }
 
 // entryRemoved ends the hold of a black list entry. An entry that held nothing
@@ -207,7 +207,7 @@ func (s *Service) tell(ctx context.Context, tx pgx.Tx, institution string) error
 		return err
 	}
 	for _, h := range holds {
-		if err := event.Append(ctx, tx, Topic, institution, payoutsHeld(h)); err != nil {
+		if err := event.Append(ctx, tx, Topic, institution, payoutsHeldFact(h)); err != nil {
 			return err
 		}
 	}

@@ -41,6 +41,11 @@ func (s *Service) TeachLesson(ctx context.Context, req TeachLesson) (LessonView,
 		if err := l.teach(on, s.today()); err != nil {
 			return err
 		}
+		if covered, err := isPaidFor(ctx, tx, b.own, l.N); err != nil {
+			return err
+		} else if !covered {
+			return fault.Conflict.Errorf("第 %d 课时尚未付款，请家长先支付下一期", l.N)
+		}
 		words, err := s.askToConfirm(ctx, tx, b.own, l)
 		if err != nil {
 			return err
@@ -196,6 +201,10 @@ func (s *Service) Timers() []due.Timer {
 			return fmt.Sprintf("%s/%d", contract, n), err
 		}},
 		{Name: "refund.silence", Apply: s.agreeBySilence, Next: nextUnanswered},
+		{Name: "payback.retry", Apply: s.retryByTime, Next: nextRetry},
+		{Name: "refund.resume", Apply: s.payKept, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
+			return nextKept(ctx, tx)
+		}},
 		{Name: "payouts.resume", Apply: s.payWaiting, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
 			return nextWaiting(ctx, tx)
 		}},

@@ -131,11 +131,19 @@ func (h *house) sound() {
 	if n := h.count(`
 		SELECT count(*) FROM contracts c WHERE
 			released <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'CONFIRMED' AND NOT waits)
-			OR refunded <> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'REFUNDED')
-			OR refunded <> (SELECT coalesce(sum(amount), 0) FROM refunds r WHERE r.contract_id = c.id AND state = 'PAID')
+				+ (SELECT coalesce(sum(deducted), 0) FROM refunds r WHERE r.contract_id = c.id AND state IN ('AGREED', 'PAID') AND NOT waits)
+			OR (SELECT coalesce(sum(amount - owed + deducted), 0) FROM refunds r WHERE r.contract_id = c.id AND state IN ('AGREED', 'PAID'))
+				<> (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND state = 'REFUNDED')
+			OR refunded <> (SELECT coalesce(sum(amount - owed), 0) FROM refunds r WHERE r.contract_id = c.id AND state IN ('AGREED', 'PAID'))
+			OR EXISTS (SELECT FROM refunds r WHERE r.contract_id = c.id AND state IN ('AGREED', 'PAID')
+				AND amount <> (SELECT coalesce(sum(p.amount), 0) FROM paybacks p WHERE p.refund_id = r.id))
+			OR EXISTS (SELECT FROM refunds r WHERE r.contract_id = c.id AND (state = 'PAID') <> (state IN ('AGREED', 'PAID')
+				AND NOT EXISTS (SELECT FROM paybacks p WHERE p.refund_id = r.id AND p.state <> 'PAID')))
+			OR refunded > paid OR released + refunded > paid
 			OR paid <> -(SELECT coalesce(sum(amount), 0) FROM entries e WHERE e.contract_id = c.id AND amount < 0)
 			OR paid - released - refunded <> coalesce((SELECT -balance FROM balances b WHERE b.contract_id = c.id), 0)
 				+ (SELECT coalesce(sum(fee), 0) FROM lessons l WHERE l.contract_id = c.id AND waits)
+				+ (SELECT coalesce(sum(deducted), 0) FROM refunds r WHERE r.contract_id = c.id AND waits)
 			OR price <> (SELECT sum(fee) FROM lessons l WHERE l.contract_id = c.id)
 			OR open <> (SELECT count(*) FROM lessons l WHERE l.contract_id = c.id AND state NOT IN ('CONFIRMED', 'REFUNDED', 'CANCELLED'))`); n != 0 {
 		h.t.Errorf("the books of %d contracts do not agree", n)

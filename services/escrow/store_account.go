@@ -58,15 +58,15 @@ func saveInstitution(ctx context.Context, tx pgx.Tx, i Institution) error {
 
 func findAccount(ctx context.Context, tx pgx.Tx, institution string) (Account, error) {
 	return pg.One[Account](ctx, tx, "监管账户", `
-		SELECT id, institution, jurisdiction, manager, mode, bank, account_tail, agreement_no, opened_on, reported_on
+		SELECT id, institution, jurisdiction, manager, mode, bank, account_tail, agreement_no, opened_on, reported_on, interest_ppm
 		FROM accounts WHERE institution = $1`, institution)
 }
 
 func saveAccount(ctx context.Context, tx pgx.Tx, a Account) error {
 	tag, err := tx.Exec(ctx, `
-		INSERT INTO accounts (id, institution, jurisdiction, manager, mode, bank, account_tail, agreement_no, opened_on, reported_on)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) ON CONFLICT DO NOTHING`,
-		a.ID, a.Institution, a.Jurisdiction, a.Manager, a.Mode, a.Bank, a.AccountTail, a.AgreementNo, a.OpenedOn, a.ReportedOn)
+		INSERT INTO accounts (id, institution, jurisdiction, manager, mode, bank, account_tail, agreement_no, opened_on, reported_on, interest_ppm)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
+		a.ID, a.Institution, a.Jurisdiction, a.Manager, a.Mode, a.Bank, a.AccountTail, a.AgreementNo, a.OpenedOn, a.ReportedOn, a.InterestPPM)
 	if err == nil && tag.RowsAffected() == 0 {
 		err = fault.Conflict.Errorf("该机构已报备监管账户，一家机构只有一个监管账户")
 	}

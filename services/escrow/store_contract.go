@@ -17,14 +17,15 @@ const contractColumns = `c.id, c.institution_id, c.jurisdiction, c.manager, c.pa
 type contractRow struct {
 	Contract
 	InstitutionName string
+	Billing         string
 	OpenFlags       int
 	HeldSince       day.Date // payouts of the institution; none if they are not held
 }
 
-const selectContract = `SELECT ` + contractColumns + `, i.name AS institution_name,
+const selectContract = `SELECT ` + contractColumns + `, i.name AS institution_name, t.billing,
 		(SELECT count(*) FROM flags f WHERE f.institution_id = c.institution_id AND f.contract_id = c.id AND f.state = 'OPEN') AS open_flags,
 		(SELECT held_since FROM payouts p WHERE p.institution_id = c.institution_id) AS held_since
-	FROM contracts c JOIN institutions i ON i.id = c.institution_id `
+	FROM contracts c JOIN institutions i ON i.id = c.institution_id JOIN contract_terms t ON t.institution_id = c.institution_id AND t.contract_id = c.id `
 
 func findContract(ctx context.Context, tx pgx.Tx, id string) (contractRow, error) {
 	return pg.One[contractRow](ctx, tx, "合同", selectContract+`WHERE c.id = $1`, id)

@@ -27,7 +27,12 @@ func waitingForOfficial(ctx context.Context, tx pgx.Tx, s scope) ([]waitingRow, 
 		SELECT f.id, 'flag' AS kind, f.contract_id AS contract, i.name AS institution, c.course, f.jurisdiction, f.state, 0 AS n, 0::bigint AS fen,
 			f.explanation AS words, f.raised_on AS since, f.due, f.provisional, '' AS place
 		FROM flags f JOIN contracts c ON c.institution_id = f.institution_id AND c.id = f.contract_id JOIN institutions i ON i.id = f.institution_id
-		WHERE f.state = 'OPEN' AND starts_with(f.jurisdiction, $1) ORDER BY f.due, f.id LIMIT $2`, s.division, inboxSize)
+		WHERE f.state = 'OPEN' AND starts_with(f.jurisdiction, $1)
+		UNION ALL
+		SELECT r.id, 'mediation', c.id, i.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.mediate_by, false, ''
+		FROM refunds r JOIN contracts c ON c.institution_id = r.institution_id AND c.id = r.contract_id JOIN institutions i ON i.id = r.institution_id
+		WHERE r.state = 'MEDIATION' AND starts_with(c.jurisdiction, $1)
+		ORDER BY due, id LIMIT $2`, s.division, inboxSize)
 }
 
 func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRow, error) {
@@ -48,6 +53,9 @@ func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRo
 		UNION ALL
 		SELECT r.id, 'refund', c.id, c.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.answer_by, r.provisional, ''
 		FROM mine c JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.manager = $1 AND r.state = 'REQUESTED'
+		UNION ALL
+		SELECT r.id, 'rejected', c.id, c.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, NULL, false, ''
+		FROM mine c JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.parent = $1 AND r.state = 'REJECTED'
 		UNION ALL
 		SELECT h.id, 'hold', '', i.name, '', h.jurisdiction, 'OPEN', w.n::int, w.fen, h.decided_by, h.since, NULL, false, h.institution_id
 		FROM holds h JOIN institutions i ON i.id = h.institution_id,

@@ -71,6 +71,16 @@ func saveLesson(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
 	return one(ctx, tx, updateLesson, l.row(c)...)
 }
 
+// isPaidFor reports whether what was paid for c covers its lessons up to n.
+func isPaidFor(ctx context.Context, tx pgx.Tx, c *Contract, n int) (covered bool, err error) {
+	if c.Paid == c.Price {
+		return true, nil
+	}
+	err = tx.QueryRow(ctx, `SELECT coalesce(sum(fee), 0) <= $4 FROM lessons WHERE institution_id = $1 AND contract_id = $2 AND n <= $3`,
+		c.InstitutionID, c.ID, n, c.Paid).Scan(&covered)
+	return covered, err
+}
+
 // nextSilent finds a lesson whose last day to answer has passed. It locks
 // nothing: the contract is locked first, and then the lesson looked at again.
 func nextSilent(ctx context.Context, tx pgx.Tx, today day.Date) (contract string, n int, err error) {

@@ -19,6 +19,9 @@ var (
 	DisputeLessons  = auth.Permit("escrow:lesson:dispute")
 	AskRefunds      = auth.Permit("escrow:refund:ask")
 	AgreeRefunds    = auth.Permit("escrow:refund:agree")
+	SettleRefunds   = auth.Permit("escrow:refund:settle")
+	RetryPaybacks   = auth.Permit("escrow:payback:retry")
+	ReturnPaybacks  = auth.Permit("escrow:payback:return")
 	ReadFlags       = auth.Permit("escrow:flag:read")
 	ReadHolds       = auth.Permit("escrow:hold:read")
 	ReadStatements  = auth.Permit("escrow:statement:read")
@@ -29,9 +32,9 @@ var (
 
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadStatements, ReadInbox},
-	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox},
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox},
+	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
+	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox},
 	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox},
 })
 
@@ -52,8 +55,17 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/dispute", "DisputeLesson", DisputeLessons, s.DisputeLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/withdraw", "WithdrawLesson", TeachLessons, s.WithdrawLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/refunds", "RequestRefund", AskRefunds, s.RequestRefund, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/contracts/{id}/refund-quote", "QuoteRefund", ReadContracts, s.QuoteRefund)
 	kit.Route(api, "GET /v1/refunds/{id}", "FindRefund", ReadContracts, s.FindRefund)
 	kit.Route(api, "POST /v1/refunds/{id}/agree", "AgreeRefund", AgreeRefunds, s.AgreeRefund, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/refunds/{id}/reject", "RejectRefund", AgreeRefunds, s.RejectRefund, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/refunds/{id}/withdraw", "WithdrawRefund", AskRefunds, s.WithdrawRefund, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/refunds/{id}/mediate", "MediateRefund", AskRefunds, s.MediateRefund, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/refunds/{id}/settle", "SettleRefund", SettleRefunds, s.SettleRefund, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/refunds/{id}/fail", "FailRefund", SettleRefunds, s.FailRefund, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/paybacks/{id}/return", "ReturnPayback", ReturnPaybacks, s.ReturnPayback, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/paybacks/{id}/retry", "RetryPayback", RetryPaybacks, s.RetryPayback, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/paybacks/{id}/received", "ReceivePayback", AskRefunds, s.ReceivePayback, kit.As(kit.Money))
 	kit.Route(api, "GET /v1/flags", "ListFlags", ReadFlags, s.ListFlags)
 	kit.Route(api, "GET /v1/flags/{id}", "FindFlag", ReadFlags, s.FindFlag)
 	kit.Route(api, "GET /v1/holds", "ListHolds", ReadHolds, s.ListHolds)

@@ -149,6 +149,15 @@ var matrix = map[string]struct {
 	"RequestRefund":     {"POST", "/v1/contracts/{id}/refunds", `{"lessons":1,"reason":"x"}`, "parent", "parent2", false},
 	"FindRefund":        {"GET", "/v1/refunds/{refund}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"AgreeRefund":       {"POST", "/v1/refunds/{refund}/agree", "", "principal", "principal2", false},
+	"QuoteRefund":       {"GET", "/v1/contracts/{id}/refund-quote", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"RejectRefund":      {"POST", "/v1/refunds/{refund}/reject", `{"reason":"x"}`, "principal", "principal2", false},
+	"WithdrawRefund":    {"POST", "/v1/refunds/{refund}/withdraw", "", "parent", "parent2", false},
+	"MediateRefund":     {"POST", "/v1/refunds/{refund}/mediate", "", "parent", "parent2", false},
+	"SettleRefund":      {"POST", "/v1/refunds/{refund}/settle", `{"fault":"consumer","reason":"x"}`, "examiner", "neighbour", false},
+	"FailRefund":        {"POST", "/v1/refunds/{refund}/fail", `{"reason":"x"}`, "examiner", "neighbour", false},
+	"ReturnPayback":     {"POST", "/v1/paybacks/{payback}/return", `{"reason":"x"}`, "examiner", "neighbour", false},
+	"RetryPayback":      {"POST", "/v1/paybacks/{payback}/retry", "", "principal parent examiner", "principal2 parent2 neighbour", false},
+	"ReceivePayback":    {"POST", "/v1/paybacks/{payback}/received", "", "parent", "parent2", false},
 	"ListFlags":         {"GET", "/v1/flags", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
 	"FindFlag":          {"GET", "/v1/flags/{flag}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"ListHolds":         {"GET", "/v1/holds", "", "principal examiner city", "principal2 neighbour", true},
@@ -172,7 +181,8 @@ func TestMatrix(t *testing.T) {
 	h.taught(v.ID, 3)
 	refund := must(h.RequestRefund(h.as("parent"), RequestRefund{Key: h.key(), Contract: v.ID, Lessons: 1, Reason: "x"}))(t).ID
 	h.black("case-1", "art")
-	fill := strings.NewReplacer("{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
+	payback := h.refunded(v.ID, 1).Paybacks[0].ID
+	fill := strings.NewReplacer("{payback}", payback, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
 	shows := func(body string) bool {
 		return strings.Contains(body, v.ID) || strings.Contains(body, v.Flags[0].ID) || strings.Contains(body, `"cause_id":"case-1"`)
 	}

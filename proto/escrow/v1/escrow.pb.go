@@ -616,6 +616,60 @@ func (x *RefundPaid) GetRefund() *Refund {
 	return nil
 }
 
+// RefundChanged: a step that pays nothing: refused, withdrawn, before mediation, not
+// settled, or sent back by the bank.
+type RefundChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contract      *Contract              `protobuf:"bytes,1,opt,name=contract,proto3" json:"contract,omitempty"`
+	Refund        *Refund                `protobuf:"bytes,2,opt,name=refund,proto3" json:"refund,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RefundChanged) Reset() {
+	*x = RefundChanged{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RefundChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RefundChanged) ProtoMessage() {}
+
+func (x *RefundChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RefundChanged.ProtoReflect.Descriptor instead.
+func (*RefundChanged) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{11}
+}
+
+func (x *RefundChanged) GetContract() *Contract {
+	if x != nil {
+		return x.Contract
+	}
+	return nil
+}
+
+func (x *RefundChanged) GetRefund() *Refund {
+	if x != nil {
+		return x.Refund
+	}
+	return nil
+}
+
 // PayoutsHeld (暂停拨付): nothing is paid out to the institution; refunds go on. Keyed by institution.
 type PayoutsHeld struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -626,7 +680,7 @@ type PayoutsHeld struct {
 
 func (x *PayoutsHeld) Reset() {
 	*x = PayoutsHeld{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -638,7 +692,7 @@ func (x *PayoutsHeld) String() string {
 func (*PayoutsHeld) ProtoMessage() {}
 
 func (x *PayoutsHeld) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[11]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -651,7 +705,7 @@ func (x *PayoutsHeld) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutsHeld.ProtoReflect.Descriptor instead.
 func (*PayoutsHeld) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{11}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *PayoutsHeld) GetHold() *Hold {
@@ -671,7 +725,7 @@ type PayoutsResumed struct {
 
 func (x *PayoutsResumed) Reset() {
 	*x = PayoutsResumed{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -683,7 +737,7 @@ func (x *PayoutsResumed) String() string {
 func (*PayoutsResumed) ProtoMessage() {}
 
 func (x *PayoutsResumed) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[12]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -696,7 +750,7 @@ func (x *PayoutsResumed) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PayoutsResumed.ProtoReflect.Descriptor instead.
 func (*PayoutsResumed) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{12}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *PayoutsResumed) GetHold() *Hold {
@@ -723,7 +777,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +789,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +802,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{13}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *Hold) GetId() string {
@@ -821,7 +875,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +887,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +900,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Account) GetInstitutionId() string {
@@ -906,7 +960,7 @@ type Contract struct {
 
 func (x *Contract) Reset() {
 	*x = Contract{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +972,7 @@ func (x *Contract) String() string {
 func (*Contract) ProtoMessage() {}
 
 func (x *Contract) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +985,7 @@ func (x *Contract) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contract.ProtoReflect.Descriptor instead.
 func (*Contract) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Contract) GetId() string {
@@ -1045,7 +1099,7 @@ type Flag struct {
 
 func (x *Flag) Reset() {
 	*x = Flag{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1111,7 @@ func (x *Flag) String() string {
 func (*Flag) ProtoMessage() {}
 
 func (x *Flag) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1124,7 @@ func (x *Flag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flag.ProtoReflect.Descriptor instead.
 func (*Flag) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Flag) GetId() string {
@@ -1154,17 +1208,21 @@ func (x *Flag) GetState() string {
 type Refund struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
 	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
-	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // REQUESTED AGREED PAID
+	State         string                 `protobuf:"bytes,2,opt,name=state,proto3" json:"state,omitempty"` // REQUESTED REJECTED MEDIATION UNSETTLED WITHDRAWN AGREED PAID
 	Lessons       int32                  `protobuf:"varint,3,opt,name=lessons,proto3" json:"lessons,omitempty"`
-	AmountFen     int64                  `protobuf:"varint,4,opt,name=amount_fen,json=amountFen,proto3" json:"amount_fen,omitempty"`
+	AmountFen     int64                  `protobuf:"varint,4,opt,name=amount_fen,json=amountFen,proto3" json:"amount_fen,omitempty"` // for the parent, without interest
 	BySilence     bool                   `protobuf:"varint,5,opt,name=by_silence,json=bySilence,proto3" json:"by_silence,omitempty"`
+	Fault         string                 `protobuf:"bytes,6,opt,name=fault,proto3" json:"fault,omitempty"`                                 // consumer or operator
+	Basis         string                 `protobuf:"bytes,7,opt,name=basis,proto3" json:"basis,omitempty"`                                 // contract_free, cooling_off, operator or consumer
+	OwedFen       int64                  `protobuf:"varint,8,opt,name=owed_fen,json=owedFen,proto3" json:"owed_fen,omitempty"`             // of amount, the institution's own money
+	DeductedFen   int64                  `protobuf:"varint,9,opt,name=deducted_fen,json=deductedFen,proto3" json:"deducted_fen,omitempty"` // of the lessons' fees, kept by the institution
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1234,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1247,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Refund) GetId() string {
@@ -1225,6 +1283,34 @@ func (x *Refund) GetBySilence() bool {
 		return x.BySilence
 	}
 	return false
+}
+
+func (x *Refund) GetFault() string {
+	if x != nil {
+		return x.Fault
+	}
+	return ""
+}
+
+func (x *Refund) GetBasis() string {
+	if x != nil {
+		return x.Basis
+	}
+	return ""
+}
+
+func (x *Refund) GetOwedFen() int64 {
+	if x != nil {
+		return x.OwedFen
+	}
+	return 0
+}
+
+func (x *Refund) GetDeductedFen() int64 {
+	if x != nil {
+		return x.DeductedFen
+	}
+	return 0
 }
 
 var File_escrow_v1_escrow_proto protoreflect.FileDescriptor
@@ -1269,6 +1355,9 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\x06refund\x18\x02 \x01(\v2\x11.escrow.v1.RefundR\x06refund\"h\n" +
 	"\n" +
 	"RefundPaid\x12/\n" +
+	"\bcontract\x18\x01 \x01(\v2\x13.escrow.v1.ContractR\bcontract\x12)\n" +
+	"\x06refund\x18\x02 \x01(\v2\x11.escrow.v1.RefundR\x06refund\"k\n" +
+	"\rRefundChanged\x12/\n" +
 	"\bcontract\x18\x01 \x01(\v2\x13.escrow.v1.ContractR\bcontract\x12)\n" +
 	"\x06refund\x18\x02 \x01(\v2\x11.escrow.v1.RefundR\x06refund\"2\n" +
 	"\vPayoutsHeld\x12#\n" +
@@ -1321,7 +1410,7 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\vexplanation\x18\t \x01(\tR\vexplanation\x12\x10\n" +
 	"\x03due\x18\n" +
 	" \x01(\tR\x03due\x12\x14\n" +
-	"\x05state\x18\v \x01(\tR\x05state\"\x86\x01\n" +
+	"\x05state\x18\v \x01(\tR\x05state\"\xf0\x01\n" +
 	"\x06Refund\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x14\n" +
 	"\x05state\x18\x02 \x01(\tR\x05state\x12\x18\n" +
@@ -1329,7 +1418,11 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\n" +
 	"amount_fen\x18\x04 \x01(\x03R\tamountFen\x12\x1d\n" +
 	"\n" +
-	"by_silence\x18\x05 \x01(\bR\tbySilenceB\"Z xunguan/proto/escrow/v1;escrowv1b\x06proto3"
+	"by_silence\x18\x05 \x01(\bR\tbySilence\x12\x14\n" +
+	"\x05fault\x18\x06 \x01(\tR\x05fault\x12\x14\n" +
+	"\x05basis\x18\a \x01(\tR\x05basis\x12\x19\n" +
+	"\bowed_fen\x18\b \x01(\x03R\aowedFen\x12!\n" +
+	"\fdeducted_fen\x18\t \x01(\x03R\vdeductedFenB\"Z xunguan/proto/escrow/v1;escrowv1b\x06proto3"
 
 var (
 	file_escrow_v1_escrow_proto_rawDescOnce sync.Once
@@ -1343,7 +1436,7 @@ func file_escrow_v1_escrow_proto_rawDescGZIP() []byte {
 	return file_escrow_v1_escrow_proto_rawDescData
 }
 
-var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
 var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*AccountOpened)(nil),   // 0: escrow.v1.AccountOpened
 	(*ContractSigned)(nil),  // 1: escrow.v1.ContractSigned
@@ -1356,38 +1449,41 @@ var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*RefundRequested)(nil), // 8: escrow.v1.RefundRequested
 	(*RefundAgreed)(nil),    // 9: escrow.v1.RefundAgreed
 	(*RefundPaid)(nil),      // 10: escrow.v1.RefundPaid
-	(*PayoutsHeld)(nil),     // 11: escrow.v1.PayoutsHeld
-	(*PayoutsResumed)(nil),  // 12: escrow.v1.PayoutsResumed
-	(*Hold)(nil),            // 13: escrow.v1.Hold
-	(*Account)(nil),         // 14: escrow.v1.Account
-	(*Contract)(nil),        // 15: escrow.v1.Contract
-	(*Flag)(nil),            // 16: escrow.v1.Flag
-	(*Refund)(nil),          // 17: escrow.v1.Refund
+	(*RefundChanged)(nil),   // 11: escrow.v1.RefundChanged
+	(*PayoutsHeld)(nil),     // 12: escrow.v1.PayoutsHeld
+	(*PayoutsResumed)(nil),  // 13: escrow.v1.PayoutsResumed
+	(*Hold)(nil),            // 14: escrow.v1.Hold
+	(*Account)(nil),         // 15: escrow.v1.Account
+	(*Contract)(nil),        // 16: escrow.v1.Contract
+	(*Flag)(nil),            // 17: escrow.v1.Flag
+	(*Refund)(nil),          // 18: escrow.v1.Refund
 }
 var file_escrow_v1_escrow_proto_depIdxs = []int32{
-	14, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
-	15, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
-	15, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
-	15, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
-	16, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
-	15, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
-	16, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
-	15, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
-	15, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
-	15, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
-	15, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
-	17, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
-	15, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
-	17, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
-	15, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
-	17, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
-	13, // 16: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
-	13, // 17: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	15, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
+	16, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
+	16, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
+	16, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
+	17, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
+	16, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
+	17, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
+	16, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
+	16, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
+	16, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
+	16, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
+	18, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
+	16, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
+	18, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
+	16, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
+	18, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
+	16, // 16: escrow.v1.RefundChanged.contract:type_name -> escrow.v1.Contract
+	18, // 17: escrow.v1.RefundChanged.refund:type_name -> escrow.v1.Refund
+	14, // 18: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
+	14, // 19: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
+	20, // [20:20] is the sub-list for method output_type
+	20, // [20:20] is the sub-list for method input_type
+	20, // [20:20] is the sub-list for extension type_name
+	20, // [20:20] is the sub-list for extension extendee
+	0,  // [0:20] is the sub-list for field type_name
 }
 
 func init() { file_escrow_v1_escrow_proto_init() }
@@ -1401,7 +1497,7 @@ func file_escrow_v1_escrow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_escrow_v1_escrow_proto_rawDesc), len(file_escrow_v1_escrow_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   19,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
