@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"regexp"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 	"google.golang.org/protobuf/proto"
@@ -38,8 +39,9 @@ func (m Mux) Handle(ctx context.Context, tx pgx.Tx, msg Message) error {
 	if msg.Type == "" {
 		return errors.New("an event without a type")
 	}
+	last := msg.Type[strings.LastIndexByte(msg.Type, '.')+1:]
 	for known := range m {
-		if unversioned(known) == unversioned(msg.Type) {
+		if strings.HasSuffix(known, last) && unversioned(known) == unversioned(msg.Type) {
 			return fmt.Errorf("%s 的版本未知：本服务处理 %s", msg.Type, known)
 		}
 	}

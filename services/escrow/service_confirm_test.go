@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -166,52 +167,92 @@ func TestGroupLeavesOutWhatIsLocked(t *testing.T) {
 	h.sound()
 }
 
-// TestGroups is the gathering alone: who comes to an idle lane goes at once, who
-// comes meanwhile goes together, and waits for no longer than groupWait.
+// lane is groups whose writing a test begins and ends, in a bubble of its own time.
+type lane struct {
+	groups
+	begun   chan int // how many requests each group has
+	end     chan struct{}
+	callers errgroup.Group
+}
+
+// inLane runs f, and then ends all groups; none may be left.
+func inLane(t *testing.T, f func(*testing.T, *lane)) {
+	t.Helper()
+	synctest.Test(t, func(t *testing.T) {
+		l := &lane{begun: make(chan int, 10), end: make(chan struct{})}
+		f(t, l)
+		close(l.end)
+		if err := l.callers.Wait(); err != nil {
+			t.Error(err)
+		}
+		synctest.Wait()
+		if l.running != 0 || len(l.waiting) != 0 {
+			t.Errorf("%d groups run on, %d wait", l.running, len(l.waiting))
+		}
+	})
+}
+
+// come is a request for so many lessons.
+func (l *lane) come(t *testing.T, lessons int) {
+	c := &confirming{lessons: make([]lessonAt, lessons), done: make(chan struct{})}
+	l.callers.Go(func() error {
+		return l.do(t.Context(), c, func(group []*confirming) {
+			l.begun <- len(group)
+			<-l.end
+			for _, c := range group {
+				close(c.done)
+			}
+		})
+	})
+}
+
+// begins fails the test unless the next group has n requests, and begins after so long.
+func (l *lane) begins(t *testing.T, n int, after time.Duration) {
+	t.Helper()
+	asked := time.Now()
+	if got := <-l.begun; got != n || time.Since(asked) != after {
+		t.Errorf("%d began after %s, want %d after %s", got, time.Since(asked), n, after)
+	}
+}
+
+// TestGroups is the gathering alone: who comes to an idle lane goes at once; who
+// comes meanwhile goes together, beside it if that is worth it, and if not waits no
+// longer than groupWait.
 func TestGroups(t *testing.T) {
 	t.Parallel()
-	var g groups
-	begun, end := make(chan int, 10), make(chan struct{})
-	run := func(group []*confirming) {
-		begun <- len(group)
-		<-end
-		for _, c := range group {
-			close(c.done)
+	inLane(t, func(t *testing.T, l *lane) {
+		l.come(t, 1)
+		l.begins(t, 1, 0)
+		l.come(t, groupWorth)
+		l.begins(t, 1, 0)
+		l.usual = 0
+		for range 5 {
+			l.come(t, groupWorth)
 		}
-	}
-	var callers errgroup.Group
-	start := func() {
-		c := &confirming{lessons: make([]lessonAt, 1), done: make(chan struct{})}
-		callers.Go(func() error { return g.do(t.Context(), c, run) })
-	}
-	for range groupsAtOnce {
-		start()
-		if n := <-begun; n != 1 {
-			t.Errorf("an idle lane begins with %d", n)
+		l.begins(t, 5, groupWait-groupGather) // no group has ended: it begins because it is late
+	})
+}
+
+// TestGroupGathers is callers who came together and come together again: they are
+// one group, though the first of them found an idle lane. Who comes alone afterwards
+// waits for them once.
+func TestGroupGathers(t *testing.T) {
+	t.Parallel()
+	inLane(t, func(t *testing.T, l *lane) {
+		l.usual = 3
+		for range 3 {
+			l.come(t, 1)
 		}
-	}
-	began := time.Now()
-	for range 5 {
-		start()
-	}
-	if n, took := <-begun, time.Since(began); took < groupWait || n < 1 { // no group has ended: it begins because it is late
-		t.Errorf("%d began after %s", n, took)
-	}
-	close(end)
-	if err := callers.Wait(); err != nil {
-		t.Error(err)
-	}
-	for deadline := time.Now().Add(5 * time.Second); ; time.Sleep(time.Millisecond) {
-		g.mu.Lock()
-		running := g.running
-		g.mu.Unlock()
-		if running == 0 || time.Now().After(deadline) {
-			if running != 0 {
-				t.Errorf("%d groups run on", running)
-			}
-			break
+		l.begins(t, 3, 0)
+	})
+	inLane(t, func(t *testing.T, l *lane) {
+		l.usual = 3
+		l.come(t, 1)
+		l.begins(t, 1, groupGather)
+		if l.usual != 1 {
+			t.Errorf("the next one waits for %d", l.usual)
 		}
-	}
+	})
 }
 
 // TestConfirmLessons is a week's confirmation: a result for each lesson, and the

@@ -13,10 +13,9 @@ import (
 // lockFreeSQL locks those of several contracts that nobody else has locked, and
 // whose flags need not be judged, and in share their institutions' payouts. It
 // waits for nobody.
-const lockFreeSQL = `WITH own AS MATERIALIZED (
-		SELECT institution_id, id, pg_try_advisory_xact_lock_shared(payouts_lock(institution_id)) AS free FROM contracts WHERE id = ANY ($1))
-	SELECT ` + contractColumns + ` FROM contracts c JOIN own USING (institution_id, id)
-	WHERE own.free AND NOT c.watched ORDER BY c.id FOR UPDATE OF c SKIP LOCKED`
+const lockFreeSQL = `SELECT ` + contractColumns + ` FROM contracts c
+	WHERE c.id = ANY ($1) AND NOT c.watched AND pg_try_advisory_xact_lock_shared(payouts_lock(c.institution_id))
+	ORDER BY c.id FOR UPDATE OF c SKIP LOCKED`
 
 // selectLessons is for after the lock: it sees what was committed before.
 const selectLessons = `SELECT l.contract_id, l.institution_id, ` + lessonColumns + `,
@@ -32,6 +31,12 @@ type placedLesson struct {
 	Held bool
 }
 
+// byIndexSQL has what follows in the transaction run by plans that are made once and
+// find everything by index: to plan a group's statements takes longer than to run
+// them, and statistics may be older than the tables.
+const byIndexSQL = `SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+	set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`
+
 // readGroup recalls what the group was answered before, and locks and reads what
 // it is about, in one round trip. It may run again.
 func readGroup(ctx context.Context, tx pgx.Tx, group []*confirming, patient bool) (reading, error) {
@@ -42,6 +47,7 @@ func readGroup(ctx context.Context, tx pgx.Tx, group []*confirming, patient bool
 		c.err, c.left, c.call.Err, c.call.Answer = nil, false, nil, nil
 		calls, lessons = append(calls, c.call), append(lessons, c.lessons...)
 	}
+	b.Queue(byIndexSQL)
 	once.Recall(&b, calls)
 	r := queueReading(&b, lessons, patient)
 	return r, tx.SendBatch(ctx, &b).Close()
