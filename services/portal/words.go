@@ -40,6 +40,10 @@ var names = map[string]string{ //nolint:gosec // words, one of which is like a p
 	"ending.SIGNED": "机构已签字", "ending.PAPER": "举办者在纸质记录上签字", "ending.REFUSED": "拒绝签字",
 	// accounts of the books
 	"account.held": "未消课预收费", "account.receivable": "机构已收、应返学费", "account.released": "已拨付机构", "account.refunds": "待退家长", "account.frozen": "暂停拨付待付", "account.differences": "待查差额",
+	// what a reporter says of an answer
+	"attitude.GOOD": "满意", "attitude.FAIR": "一般", "attitude.POOR": "不满意", "solved.YES": "解决了", "solved.PARTLY": "解决了一部分", "solved.NO": "没有解决",
+	// rules that the public reads
+	"fee.max_months": "一次收费最长", "fee.max_lessons": "一次收费课时最多", "fee.nonsubject_cap": "非学科类一次最多",
 	// what a follow-up sends
 	"ask_for_entry": "提请列入名单", "publish_result": "公布结果，请各方落实", "withdraw_result": "撤回结果，请各方恢复",
 }
@@ -64,7 +68,7 @@ var coded = map[string]bool{
 	"category": true, "kind": true, "mode": true, "status": true, "state": true, "list": true, "legal_form": true, "agency": true, "unit": true,
 	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "channel": true, "outcome": true, "nature": true, "subject_kind": true,
 	"reason": true, "owner": true, "suggested_owner": true, "agencies": true, "signed": true, "lead": true, "opinion": true, "command": true, "type": true,
-	"level": true,
+	"level": true, "attitude": true, "solved": true,
 }
 
 // labels is what people read instead of a field's name.
@@ -156,6 +160,7 @@ var labels = map[string]string{
 	// a tip-off
 	"tip": "举报", "tips.number": "受理编号", "amount": "期限长度", "answer": "举报人的补充", "into": "并入", "into_number": "并入的受理编号", "into_received_on": "较早一件收到日期", "q": "编号、对象或摘要中的字",
 	"identity": "举报人身份", "identity.name": "姓名", "identity.account": "渠道账号", "sealed": "封存件", "history.attribute": "项目", "candidates.status": "许可状态",
+	"feedback": "举报人评价", "attitude": "办理态度", "solved": "问题是否解决",
 	// money that waits
 	"hold": "暂停拨付", "clause": "条款", "cause_id": "依据的名单", "waiting_lessons": "待拨付课时", "waiting": "待拨付", "on_hold": "暂停拨付（课时）", "on_hold_fen": "暂停拨付金额", "application_id": "申请",
 	"account": "科目", "account_text": "科目", "balance_fen": "余额", "lines": "分录", "side": "方向", "credit_fen": "贷方", "debit_fen": "借方", "kind_text": "类型", "reference": "业务编号", "reverses": "冲正", "transfer": "记账编号",
