@@ -16,6 +16,7 @@ const (
 	frozenAccount     = "frozen"
 	refundsAccount    = "refunds"
 	differenceAccount = "differences"
+	pledgedAccount    = "pledged"
 )
 
 // ledgerAccounts is what people call each account, and the side on which its
@@ -29,6 +30,7 @@ var ledgerAccounts = map[string]struct{ name, side string }{
 	frozenAccount:     {"暂停拨付待付", creditSide},
 	refundsAccount:    {"待退家长", creditSide},
 	differenceAccount: {"待查差额", debitSide},
+	pledgedAccount:    {"机构交存的风险保证金", creditSide},
 }
 
 const debitSide, creditSide = "借", "贷"
@@ -43,11 +45,13 @@ const (
 	payBackTransfer = "payback"
 	differTransfer  = "difference"
 	reverseTransfer = "reversal"
+	payOutTransfer  = "payout"
+	pledgeTransfer  = "pledge"
 )
 
 var transferKinds = map[string]string{
 	holdTransfer: "付款入账", postTransfer: "课消拨付", voidTransfer: "退费解付", resumeTransfer: "恢复拨付", payBackTransfer: "原路退回",
-	differTransfer: "银行差额", reverseTransfer: "冲正",
+	differTransfer: "银行差额", reverseTransfer: "冲正", payOutTransfer: "银行出账", pledgeTransfer: "交存保证金",
 }
 
 // leg is one entry of a transfer: what it adds to an account. A debit is positive.
@@ -124,6 +128,22 @@ func difference(institution, account, reference string, amount Fen, at time.Time
 	return transfer{
 		id: newID(), institution: institution, kind: differTransfer, reference: "difference/" + reference, at: at,
 		legs: []leg{{account, "", amount}, {differenceAccount, "", -amount}},
+	}
+}
+
+// payOut books that the bank paid the institution what it was told to.
+func payOut(institution, reference string, amount Fen, at time.Time) transfer {
+	return transfer{
+		id: newID(), institution: institution, kind: payOutTransfer, reference: "payout/" + reference, at: at,
+		legs: []leg{{releasedAccount, "", amount}, {custodyAccount, "", -amount}},
+	}
+}
+
+// pledge books what the bank has taken in as the institution's risk deposit.
+func pledge(institution, reference string, amount Fen, at time.Time) transfer {
+	return transfer{
+		id: newID(), institution: institution, kind: pledgeTransfer, reference: "pledge/" + reference, at: at,
+		legs: []leg{{depositAccount, "", amount}, {pledgedAccount, "", -amount}},
 	}
 }
 
