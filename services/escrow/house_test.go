@@ -96,7 +96,7 @@ func (h *house) key() once.Key {
 func (h *house) account(by, institution string) AccountView {
 	h.t.Helper()
 	return must(h.ReportAccount(h.as(by), ReportAccount{
-		Key: h.key(), Institution: institution, Mode: "custody", Bank: "苏州银行", AccountTail: "1234", AgreementNo: "协-1", OpenedOn: h.today(),
+		Key: h.key(), Institution: institution, Mode: "custody", Bank: "苏州银行", AccountTail: "1234", AgreementNo: "协-" + institution, OpenedOn: h.today(),
 	}))(h.t)
 }
 

@@ -18,6 +18,7 @@ const (
 	differenceAccount = "differences"
 	owedAccount       = "owed"
 	interestAccount   = "interest"
+	pledgedAccount    = "pledged"
 )
 
 // ledgerAccounts is what people call each account, and the side on which its
@@ -33,6 +34,7 @@ var ledgerAccounts = map[string]struct{ name, side string }{
 	differenceAccount: {"待查差额", debitSide},
 	owedAccount:       {"机构应退家长", debitSide},
 	interestAccount:   {"退费应计利息", debitSide},
+	pledgedAccount:    {"机构交存的风险保证金", creditSide},
 }
 
 const debitSide, creditSide = "借", "贷"
@@ -49,11 +51,14 @@ const (
 	reverseTransfer  = "reversal"
 	oweTransfer      = "owe"
 	interestTransfer = "interest"
+	payOutTransfer   = "payout"
+	pledgeTransfer   = "pledge"
 )
 
 var transferKinds = map[string]string{
 	holdTransfer: "付款入账", postTransfer: "课消拨付", voidTransfer: "退费解付", resumeTransfer: "恢复拨付", payBackTransfer: "原路退回",
 	differTransfer: "银行差额", reverseTransfer: "冲正", oweTransfer: "机构应退", interestTransfer: "退费计息",
+	payOutTransfer: "银行出账", pledgeTransfer: "交存保证金",
 }
 
 // leg is one entry of a transfer: what it adds to an account. A debit is positive.
@@ -167,6 +172,22 @@ func difference(institution, account, reference string, amount Fen, at time.Time
 	return transfer{
 		id: newID(), institution: institution, kind: differTransfer, reference: "difference/" + reference, at: at,
 		legs: []leg{{account, "", amount}, {differenceAccount, "", -amount}},
+	}
+}
+
+// payOut books that the bank paid the institution what it was told to.
+func payOut(institution, reference string, amount Fen, at time.Time) transfer {
+	return transfer{
+		id: newID(), institution: institution, kind: payOutTransfer, reference: "payout/" + reference, at: at,
+		legs: []leg{{releasedAccount, "", amount}, {custodyAccount, "", -amount}},
+	}
+}
+
+// pledge books what the bank has taken in as the institution's risk deposit.
+func pledge(institution, reference string, amount Fen, at time.Time) transfer {
+	return transfer{
+		id: newID(), institution: institution, kind: pledgeTransfer, reference: "pledge/" + reference, at: at,
+		legs: []leg{{depositAccount, "", amount}, {pledgedAccount, "", -amount}},
 	}
 }
 

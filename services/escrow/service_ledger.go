@@ -16,7 +16,7 @@ import (
 // FindStatement asks for an account of the ledger as of a moment.
 type FindStatement struct {
 	Institution string `path:"institution" minLength:"1" maxLength:"64"`
-	Account     string `path:"account" enum:"custody,deposit,receivable,held,released,frozen,refunds,differences"`
+	Account     string `path:"account" enum:"custody,deposit,receivable,held,released,frozen,refunds,differences,pledged"`
 	Contract    string `query:"contract" maxLength:"64" description:"whose; for held, and no other"`
 	At          string `query:"at" maxLength:"35" description:"RFC 3339, legal time; now if absent" example:"2026-03-02T09:00:00+08:00"`
 	Page        int    `query:"page" minimum:"1" maximum:"10000"`

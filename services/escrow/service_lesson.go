@@ -208,6 +208,9 @@ func (s *Service) Timers() []due.Timer {
 		{Name: "payouts.resume", Apply: s.payWaiting, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
 			return nextWaiting(ctx, tx)
 		}},
+		{Name: "bank.day", Apply: s.expectFiles, Next: nextToExpect},
+		{Name: "bank.settle", Apply: s.settle, Next: nextToSettle},
+		{Name: "bank.reconcile", Apply: s.reconcile, Next: nextToReconcile},
 		{Name: "republish", Apply: s.republish, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
 			return nextRepublication(ctx, tx)
 		}},

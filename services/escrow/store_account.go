@@ -48,6 +48,7 @@ func saveInstitution(ctx context.Context, tx pgx.Tx, i Institution) error {
 	for _, table := range []string{
 		"UPDATE accounts SET manager = $2 WHERE institution = $1", "UPDATE contracts SET manager = $2 WHERE institution_id = $1",
 		"UPDATE flags SET manager = $2 WHERE institution_id = $1", "UPDATE holds SET manager = $2 WHERE institution_id = $1",
+		"UPDATE discrepancies SET manager = $2 WHERE institution_id = $1",
 	} {
 		if _, err := tx.Exec(ctx, table, i.ID, i.Manager); err != nil {
 			return err
@@ -67,8 +68,11 @@ func saveAccount(ctx context.Context, tx pgx.Tx, a Account) error {
 		INSERT INTO accounts (id, institution, jurisdiction, manager, mode, bank, account_tail, agreement_no, opened_on, reported_on, interest_ppm)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) ON CONFLICT DO NOTHING`,
 		a.ID, a.Institution, a.Jurisdiction, a.Manager, a.Mode, a.Bank, a.AccountTail, a.AgreementNo, a.OpenedOn, a.ReportedOn, a.InterestPPM)
-	if err == nil && tag.RowsAffected() == 0 {
-		err = fault.Conflict.Errorf("该机构已报备监管账户，一家机构只有一个监管账户")
+	if err != nil {
+		return err
 	}
-	return err
+	if tag.RowsAffected() == 0 {
+		return fault.Conflict.Errorf("该机构已报备监管账户；另一种监管方式的账户请另行报备")
+	}
+	return insertBankAccount(ctx, tx, BankAccount{a.Institution, a.Mode, a.Bank, a.AgreementNo, a.AccountTail, a.OpenedOn, a.ReportedOn})
 }

@@ -1,6 +1,8 @@
 package escrow
 
 import (
+	"time"
+
 	"xunguan/pkg/auth"
 	"xunguan/pkg/kit"
 )
@@ -26,17 +28,27 @@ var (
 	ReadHolds       = auth.Permit("escrow:hold:read")
 	ReadStatements  = auth.Permit("escrow:statement:read")
 	BookDifferences = auth.Permit("escrow:difference:book")
+	RegisterBanks   = auth.Permit("escrow:bank:register")
+	ReadBanks       = auth.Permit("escrow:bank:read")
+	SendBankFiles   = auth.Permit("escrow:bankfile:send")
+	TakeSettlements = auth.Permit("escrow:settlement:take")
+	ReadReconciled  = auth.Permit("escrow:reconciliation:read")
+	ExplainDiffs    = auth.Permit("escrow:discrepancy:explain")
 	RepublishAll    = auth.Permit("escrow:republish")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
 )
 
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox},
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled},
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox},
-	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox},
+	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled},
+	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
 })
+
+// maxBankFile is how large a bank's file may be; a larger one comes in parts.
+const maxBankFile = 64 << 20
 
 // Routes publishes s on api.
 func (s *Service) Routes(api *kit.API) {
@@ -72,6 +84,20 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/statements/{institution}/{account}", "FindStatement", ReadStatements, s.FindStatement)
 	kit.Route(api, "POST /v1/differences", "RecordDifference", BookDifferences, s.RecordDifference, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/differences/{id}/reverse", "ReverseDifference", BookDifferences, s.ReverseDifference, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/accounts/{institution}/second", "AddAccount", ReportAccounts, s.AddAccount)
+	kit.Route(api, "POST /v1/banks", "RegisterBank", RegisterBanks, s.RegisterBank)
+	kit.Route(api, "GET /v1/banks", "ListBanks", ReadBanks, s.ListBanks)
+	kit.Route(api, "GET /v1/bank-days", "ListBankDays", ReadBanks, s.ListBankDays)
+	kit.Upload(api, "POST /v1/bank-files", "SendBankFile", SendBankFiles, maxBankFile, s.SendBankFile)
+	kit.Route(api, "POST /v1/settlements", "TakeSettlement", TakeSettlements, s.TakeSettlement, kit.As(kit.Money), kit.Within(20*time.Second))
+	kit.Route(api, "GET /v1/settlements/{id}", "FindSettlement", TakeSettlements, s.FindSettlement, kit.Within(20*time.Second))
+	kit.Route(api, "GET /v1/reconciliations", "ListReconciliations", ReadReconciled, s.ListReconciliations)
+	kit.Route(api, "GET /v1/discrepancies", "ListDiscrepancies", ReadReconciled, s.ListDiscrepancies)
+	kit.Route(api, "GET /v1/discrepancies/{id}", "FindDiscrepancy", ReadReconciled, s.FindDiscrepancy)
+	kit.Route(api, "POST /v1/discrepancies/{id}/explain", "ExplainDiscrepancy", ExplainDiffs, s.ExplainDiscrepancy, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/discrepancies/{id}/confirm", "ConfirmDiscrepancy", ExplainDiffs, s.ConfirmDiscrepancy, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/discrepancies/{id}/reject", "RejectDiscrepancy", ExplainDiffs, s.RejectDiscrepancy, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/discrepancies/{id}/reverse", "CloseByReversal", ExplainDiffs, s.CloseByReversal, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary, kit.As(kit.Reports))
