@@ -18,7 +18,7 @@ func TestWriterSettings(t *testing.T) {
 	if w.RequiredAcks != kafka.RequireAll || w.Async || w.MaxAttempts != 1 || w.AllowAutoTopicCreation {
 		t.Errorf("acks %v, async %t, attempts %d, makes topics %t", w.RequiredAcks, w.Async, w.MaxAttempts, w.AllowAutoTopicCreation)
 	}
-	if w.BatchTimeout > 10*time.Millisecond || w.BatchSize != batch || w.WriteTimeout > applyCap {
+	if w.BatchTimeout > 10*time.Millisecond || w.BatchSize != relayed || w.WriteTimeout > applyCap {
 		t.Errorf("batches of %d after %s, written within %s", w.BatchSize, w.BatchTimeout, w.WriteTimeout)
 	}
 	if _, hash := w.Balancer.(*kafka.Hash); !hash {

@@ -21,6 +21,7 @@ import (
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/event"
+	"xunguan/services/escrow"
 )
 
 const (
@@ -30,6 +31,7 @@ const (
 	classCallers  = 8
 	portalCallers = 8
 	persona       = "parent" // whose session the portal's callers have
+	told          = 2        // events of a confirmed lesson: LessonConfirmed, FundsReleased
 )
 
 // prepare makes contracts, $1 of institutions $2 with parents $3, whose lessons wait for the
@@ -91,16 +93,17 @@ FROM lesson JOIN stream ON key = contract_id, unnest($14::text[], $15::bytea[], 
 
 // confirm is lesson confirmations in escrow's own database.
 type confirm struct {
-	length  time.Duration
-	callers []int
-	suite   *suite
-	service string        // escrow's URL
-	db      *pgxpool.Pool // the administrator's, in escrow's database
-	http    *http.Client
-	spread  work // over all institutions
-	hot     work // of one institution
-	classes work // by the class
-	portal  work // of the persona
+	length   time.Duration
+	callers  []int
+	suite    *suite
+	service  string        // escrow's URL
+	db       *pgxpool.Pool // the administrator's, in escrow's database
+	consumer *pgxpool.Pool // inspection's database, who takes escrow's events
+	http     *http.Client
+	spread   work // over all institutions
+	hot      work // of one institution
+	classes  work // by the class
+	portal   work // of the persona
 }
 
 // work is contracts whose lessons wait, in classes: of a class, a caller confirms
@@ -148,7 +151,7 @@ func openConfirm(ctx context.Context, c *CLI, s *suite) (m *confirm, end func(),
 // connect readies m for most callers.
 func (m *confirm) connect(ctx context.Context, most int) (end func(), err error) {
 	s := m.suite
-	escrow, err := s.process("escrow")
+	service, err := s.process("escrow")
 	if err != nil {
 		return nil, err
 	}
@@ -156,7 +159,7 @@ func (m *confirm) connect(ctx context.Context, most int) (end func(), err error)
 	if err != nil {
 		return nil, err
 	}
-	own, err := pgxpool.ParseConfig(escrow.Database)
+	own, err := pgxpool.ParseConfig(service.Database)
 	if err != nil {
 		return nil, err
 	}
@@ -168,9 +171,17 @@ func (m *confirm) connect(ctx context.Context, most int) (end func(), err error)
 	if m.db, err = pgxpool.NewWithConfig(ctx, admin); err != nil {
 		return nil, err
 	}
-	m.service = escrow.HTTP
+	inspection, err := s.process("inspection")
+	if err == nil {
+		m.consumer, err = pgxpool.New(ctx, inspection.Database)
+	}
+	if err != nil {
+		m.db.Close()
+		return nil, err
+	}
+	m.service = service.HTTP
 	m.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: most}, Timeout: 30 * time.Second}
-	return m.db.Close, nil
+	return func() { m.consumer.Close(); m.db.Close() }, nil
 }
 
 // prepare makes work for all runs.
@@ -245,14 +256,14 @@ func (m *confirm) run(ctx context.Context, r *report) error {
 		return err
 	}
 	most := m.callers[len(m.callers)-1]
-	if err := m.measure(ctx, r, "confirm.hot", fmt.Sprintf("课消 HTTP,%d 个调用者,同一机构", most), most, &m.hot, direct); err != nil {
+	if err := m.measure(ctx, r, "confirm.hot", fmt.Sprintf("课消 HTTP,%d 个调用者,同一机构", most), most, told, &m.hot, direct); err != nil {
 		return err
 	}
 	r.ratio("confirm.hot.ratio", "  ÷ 分散在 100 家", []string{"confirm.hot"}, []string{last + ".http"})
 	if err := m.slowDisk(ctx, "1000", "0"); err != nil {
 		return err
 	}
-	err = m.measure(ctx, r, "confirm.slow", fmt.Sprintf("课消 HTTP,%d 个调用者,每次落盘慢 1 ms", most), most, &m.spread, direct)
+	err = m.measure(ctx, r, "confirm.slow", fmt.Sprintf("课消 HTTP,%d 个调用者,每次落盘慢 1 ms", most), most, told, &m.spread, direct)
 	if err := errors.Join(err, m.slowDisk(ctx, "0", "5")); err != nil {
 		return err
 	}
@@ -261,19 +272,19 @@ func (m *confirm) run(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	return m.measure(ctx, r, "confirm.portal.http", fmt.Sprintf("课消经门户(会话),%d 个调用者", portalCallers), portalCallers, &m.portal, portal)
+	return m.measure(ctx, r, "confirm.portal.http", fmt.Sprintf("课消经门户(会话),%d 个调用者", portalCallers), portalCallers, told, &m.portal, portal)
 }
 
 // against measures w over HTTP and by the bare write, and compares them.
 func (m *confirm) against(ctx context.Context, r *report, key, what string, n int, w *work, f func(context.Context, *caller) error) error {
-	if err := m.measure(ctx, r, key+".http", what, n, w, f); err != nil {
+	if err := m.measure(ctx, r, key+".http", what, n, told, w, f); err != nil {
 		return err
 	}
 	write, err := m.barely(ctx)
 	if err != nil {
 		return err
 	}
-	if err := m.measure(ctx, r, key+".bare", fmt.Sprintf("  裸写,%d 个连接", n), n, w, write); err != nil {
+	if err := m.measure(ctx, r, key+".bare", fmt.Sprintf("  裸写,%d 个连接", n), n, 0, w, write); err != nil {
 		return err
 	}
 	r.ratio(key+".ratio", "  HTTP ÷ 裸写", []string{key + ".http"}, []string{key + ".bare"})
@@ -292,26 +303,70 @@ func (m *confirm) slowDisk(ctx context.Context, delay, siblings string) error {
 	return nil
 }
 
-// measure has n callers do some of w by f.
-func (m *confirm) measure(ctx context.Context, r *report, key, what string, n int, w *work, f func(context.Context, *caller) error) error {
+// measure has n callers do some of w by f, which publishes so many events for each lesson.
+func (m *confirm) measure(ctx context.Context, r *report, key, what string, n, events int, w *work, f func(context.Context, *caller) error) error {
 	if err := event.Drained(ctx, m.db); err != nil { // what went before is still being published
 		return err
 	}
 	say("%s", strings.TrimSpace(what))
+	applied, err := m.applied(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := m.suite.spent()
+	if err != nil {
+		return err
+	}
 	callers := make([]caller, n)
+	var calls atomic.Int64
 	rate, took, err := closed(ctx, n, m.length, func(ctx context.Context, i int) error {
 		if err := w.next(&callers[i]); err != nil {
 			return err
 		}
+		calls.Add(1)
 		return f(ctx, &callers[i])
 	})
+	if err != nil {
+		return err
+	}
+	if events > 0 {
+		if err := m.settled(ctx, r, key, applied+int64(events*len(w.classes[0]))*calls.Load()); err != nil {
+			return err
+		}
+	}
+	after, err := m.suite.spent()
 	if err != nil {
 		return err
 	}
 	r.add(key, what, "课时/s", rate*float64(len(w.classes[0])))
 	r.add(key+".p50", "    p50", "ms", quantile(took, 0.5))
 	r.add(key+".p99", "    p99", "ms", quantile(took, 0.99))
+	after.since(before).each(r, key, float64(calls.Load())*float64(len(w.classes[0])))
 	return nil
+}
+
+// settled waits until the consumer of escrow's events has applied so many more than
+// before, and notes how long that took.
+func (m *confirm) settled(ctx context.Context, r *report, key string, want int64) error {
+	began := time.Now()
+	for ctx, cancel := context.WithTimeout(ctx, time.Minute); ; time.Sleep(20 * time.Millisecond) {
+		got, err := m.applied(ctx)
+		if err == nil && got < want {
+			continue
+		}
+		cancel()
+		if err != nil {
+			return fmt.Errorf("一分钟后事件仍未全部生效:%w", err)
+		}
+		r.add(key+".settled", "    此后事件全部生效", "s", time.Since(began).Seconds())
+		return nil
+	}
+}
+
+// applied is how many events of escrow's its consumer has applied.
+func (m *confirm) applied(ctx context.Context) (n int64, err error) {
+	err = m.consumer.QueryRow(ctx, `SELECT coalesce(sum(last), 0)::bigint FROM progress WHERE topic = $1`, escrow.Topic).Scan(&n)
+	return n, err
 }
 
 // directly confirms at escrow itself, with tokens as the portal signs them.

@@ -59,6 +59,17 @@ func (r *report) ratio(key, what string, over, under []string) {
 	r.add(key, what, "×", sum(over)/sum(under))
 }
 
+// quotient adds, of each run, one figure divided by another.
+func (r *report) quotient(key, what, over, under string) {
+	of := func(key string) []float64 {
+		i := slices.IndexFunc(r.Figures, func(f *figure) bool { return f.Key == key })
+		return r.Figures[i].Runs
+	}
+	for i, v := range of(over) {
+		r.add(key, what, "×", v/of(under)[i])
+	}
+}
+
 // print writes the table.
 func (r *report) print(w io.Writer) {
 	wide := 0

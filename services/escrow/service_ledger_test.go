@@ -160,6 +160,9 @@ func TestLedgerWalls(t *testing.T) {
 		{"unbalanced", book("difference", "x", "", `('custody', 5), ('differences', -4)`), "23514"},
 		{"a leg more, later", `INSERT INTO entries (institution_id, transfer_id, account, amount, at) SELECT 'art', id, 'deposit', 1, now() FROM transfers WHERE kind = 'hold'`, "23514"},
 		{"no transfer", `INSERT INTO entries (institution_id, transfer_id, account, amount, at) VALUES ('art', gen_random_uuid(), 'custody', 1, now()), ('art', gen_random_uuid(), 'differences', -1, now())`, "23514"},
+		{"a transfer without entries", `INSERT INTO transfers (institution_id, id, kind, reference, at) VALUES ('art', gen_random_uuid(), 'post', 'x', now())`, "23514"},
+		{"another transaction's name", `WITH t AS (INSERT INTO transfers (institution_id, id, kind, reference, at, xact) VALUES ('art', gen_random_uuid(), 'post', 'x', now(), '3') RETURNING id)
+			INSERT INTO entries (institution_id, transfer_id, account, amount, at) SELECT 'art', id, account, amount, now() FROM t, (VALUES ('custody', 5), ('differences', -5)) AS e (account, amount)`, "23514"},
 		{"a reference again", book("difference", "difference/VOUCHER-1", "", `('custody', 5), ('differences', -5)`), "23505"},
 		{"a reversal of nothing", book("reversal", "x", "0199e000-0000-7000-8000-000000000000", `('custody', -5), ('differences', 5)`), "23514"},
 		{"a reversal of a part", book("reversal", "x", d.ID, `('custody', -4), ('differences', 4)`), "23514"},
