@@ -45,6 +45,8 @@ type partView struct {
 	Name, Href string // of its page; "" is none
 	State      string
 	Lamp       *item // how its deadline stands; nil without one
+	Waits      bool  // for who looks
+	Note       string
 	Facts      []fact
 	Actions    []actionView
 }
@@ -122,6 +124,9 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 			return errors.Join(failed, err)
 		}
 		c.Lists = append(c.Lists, listView{title, partsOf(path, list.list(), fill)})
+	}
+	if d.at == Public {
+		c.forParent(r.PathValue("id"), d.waits(r, v))
 	}
 	code, page := http.StatusOK, view{Title: k.title + "：" + c.Name, Body: c, Done: done}
 	if failed != nil {

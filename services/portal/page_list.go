@@ -47,6 +47,7 @@ type tableView struct {
 	Rows    []fact
 	Next    string // address of the next page; "" is none
 	Actions []actionView
+	Waits   []item // for who looks, on the pages of parents
 }
 
 // staffLists is the lists of the consoles, by their address.
@@ -142,6 +143,9 @@ func (d *door) list(w http.ResponseWriter, r *http.Request, name string, k listK
 			return err
 		}
 		t.Actions = actionsOf(forms, d.filling(v, typed))
+	}
+	if d.at == Public {
+		t.Waits = d.waits(r, v)
 	}
 	code, shown := http.StatusOK, view{Title: t.Title, Body: t}
 	if failed != nil {

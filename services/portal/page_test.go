@@ -8,6 +8,7 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 
@@ -126,7 +127,10 @@ func withOffice(t *testing.T) (*suite, *office) {
 
 func (o *office) routes(api *kit.API, name string, p auth.Permission) {
 	due := map[string]string{"licensing": "2026-03-09", "escrow": "2026-03-02"}[name]
-	kit.Route(api, "GET /v1/inbox", "ReadInbox", p, func(context.Context, struct{}) (inboxAnswer, error) {
+	kit.Route(api, "GET /v1/inbox", "ReadInbox", p, func(ctx context.Context, _ struct{}) (inboxAnswer, error) {
+		if slices.Contains(auth.From(ctx).Roles, "parent") {
+			return inboxAnswer{[]map[string]any{{"id": "c1/2", "kind": "lesson", "title": "水彩 第 2 课时待确认", "due": "2026-03-09", "light": "yellow", "days_left": 2, "href": "/contracts/c1"}}}, nil
+		}
 		return inboxAnswer{[]map[string]any{
 			{"id": "1", "kind": "accept", "title": name + hostile, "due": due, "provisional": name == "licensing", "light": "yellow", "days_left": 2, "href": "/applications/7"},
 			{"id": "2", "kind": "decide", "title": name + " 无期限", "due": "", "light": "green", "days_left": 0, "href": "javascript:alert(1)"},
@@ -164,7 +168,8 @@ func (o *office) routes(api *kit.API, name string, p auth.Permission) {
 		return json.RawMessage(`{"id":"c1","course":"美术","state":"OFFERED","state_text":"待签约","price_fen":520000,"warnings":[{"key":"fee.nonsubject_cap","explanation":"预收 5200 元，超过 5000 元"}],"flags":[],"actions":[{"action":"sign","label":"签约","method":"POST","href":"/v1/contracts/c1/sign","reason":false}],"timeline":[]}`), nil
 	})
 	kit.Route(api, "GET /v1/contracts/{id}/lessons", "ListLessons", p, func(context.Context, FindInstitution) (json.RawMessage, error) {
-		return json.RawMessage(`{"lessons":[{"n":1,"fee_fen":10000,"state":"TAUGHT","state_text":"待确认","actions":[{"action":"confirm","label":"确认上课","href":"/v1/contracts/c1/lessons/1/confirm","reason":false}]}]}`), nil
+		return json.RawMessage(`{"lessons":[{"n":1,"fee_fen":10000,"state":"TAUGHT","state_text":"待确认","actions":[{"action":"confirm","label":"确认上课","href":"/v1/contracts/c1/lessons/1/confirm","reason":false}]},
+			{"n":2,"fee_fen":10000,"state":"TAUGHT","state_text":"待确认","confirm_by":"2026-03-09","actions":[{"action":"dispute","label":"提出异议","href":"/v1/contracts/c1/lessons/2/dispute","reason":true,"fields":[{"name":"reason","label":"异议原因","type":"text","required":true}]}]}]}`), nil
 	})
 }
 
@@ -257,10 +262,14 @@ func TestMoneyPages(t *testing.T) {
 	flag.want(t, 200, "fee.nonsubject_cap", "5,000.00 元", "5,200.00 元", "苏教", "待处理", "2026 年 3 月 9 日", "超过上限", "美术")
 	whole(t, "flag", flag)
 	p := s.as(Public, "parent")
-	p.get("/contracts").want(t, 200, `href="/contracts/c1"`, "5,200.00 元", "待签约", "小画家")
+	p.get("/contracts").want(t, 200, `href="/contracts/c1"`, "5,200.00 元", "待签约", "小画家", "等您办的 1 件", "剩 2 个工作日", "到期没有答复即自动确认")
 	c := p.get("/contracts/c1")
 	c.want(t, 200, "付款前请知悉", "超过 5000 元", "签约", "确认上课", "100.00 元")
 	whole(t, "contract", c)
+	c.want(t, 200, "剩 2 个工作日", "自动确认，这一课的费用随即拨付给机构", `name="text.reason" value="这节课没上"`, "提出异议")
+	if strings.Index(c.body, "/lessons/2/") > strings.Index(c.body, "/lessons/1/") {
+		t.Error("the lesson that waits for the parent is not the first")
+	}
 	if strings.Index(c.body, "付款前请知悉") > strings.Index(c.body, "<button type=\"submit\">签约") {
 		t.Error("the warning comes after the button")
 	}

@@ -71,3 +71,9 @@ export async function become(page: Page, persona: string, door: keyof typeof doo
   expect(answer.ok(), await answer.text()).toBe(true)
   return (await answer.json()) as { csrf: string; token: string }
 }
+
+/** Keeps a picture of the page for people to judge; README's are chosen from them. */
+export async function shoot(page: Page, name: string) {
+  const size = page.viewportSize()!
+  await page.screenshot({ path: `results/pictures/${name} ${size.width}.png`, fullPage: true })
+}

@@ -20,6 +20,7 @@ export default defineConfig({
   testDir: '.',
   outputDir: 'results',
   reporter: [['list']],
+  timeout: 180_000, // a machine that does other things, too
   workers: 1, // one suite, one legal clock
   webServer: {
     command: `${process.env.XUNGUAN_DATA}/bin/up`,

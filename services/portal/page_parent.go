@@ -1,0 +1,71 @@
+package portal
+
+import (
+	"cmp"
+	"net/http"
+	"slices"
+
+	"github.com/google/uuid"
+
+	"xunguan/pkg/flow"
+)
+
+// notTaught is what a parent says of a lesson with one tap.
+const notTaught = "这节课没上"
+
+// waits is what waits for v at the escrow, the most urgent first. Without an
+// answer the page does without: what is due stands on the contracts, too.
+func (d *door) waits(r *http.Request, v visitor) []item {
+	items, err := d.inboxOf(r, v, "escrow")
+	if err != nil {
+		d.note(r, err)
+	}
+	return items
+}
+
+// forParent puts first the lessons that wait for the parent's word, each with the
+// days left until silence confirms it, and lets them say with one tap that there
+// was none.
+func (c *caseView) forParent(contract string, waits []item) {
+	for l := range c.Lists {
+		parts := c.Lists[l].Parts
+		for p := range parts {
+			part := &parts[p]
+			part.Actions = quick(part.Actions)
+			id := contract + "/" + fact{Facts: part.Facts}.At("n").Raw
+			i := slices.IndexFunc(waits, func(w item) bool { return w.Kind == "lesson" && w.ID == id })
+			if i < 0 {
+				continue
+			}
+			part.Waits = true
+			if !waits[i].Due.IsZero() {
+				part.Lamp, part.Note = &waits[i], "到期没有答复，按合同自动确认，这一课的费用随即拨付给机构。"
+			}
+		}
+		slices.SortStableFunc(parts, func(a, b partView) int { return cmp.Compare(b.place(), a.place()) })
+	}
+}
+
+func (p partView) place() int {
+	if p.Waits {
+		return 1
+	}
+	return 0
+}
+
+// quick adds to actions the objection that asks for nothing more.
+func quick(actions []actionView) []actionView {
+	i := slices.IndexFunc(actions, func(a actionView) bool { return a.Action.Action == "dispute" })
+	if i < 0 {
+		return actions
+	}
+	a := actionView{Key: uuid.NewString(), CSRF: actions[i].CSRF, Action: actions[i].Action}
+	a.Label, a.Reason = notTaught, false
+	a.Fields = []flow.Field{{Name: "reason", Type: "fixed", Value: notTaught}}
+	return slices.Insert(actions, i, a)
+}
+
+// OneTap reports whether a asks for nothing.
+func (a actionView) OneTap() bool {
+	return !slices.ContainsFunc(a.Fields, func(f flow.Field) bool { return f.Type != "fixed" })
+}

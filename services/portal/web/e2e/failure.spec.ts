@@ -1,0 +1,58 @@
+import { readFileSync } from 'node:fs'
+import { expect, test } from '@playwright/test'
+import { look, shoot } from './page.ts'
+
+/** The process of a service of the suite under test. */
+function pid(service: string): number {
+  const all = JSON.parse(readFileSync(`${process.env.XUNGUAN_DATA}/run.json`, 'utf8')) as { name: string; pid: number }[]
+  return all.find((p) => p.name === service)!.pid
+}
+
+const told = '晚上九点以后仍在上课，楼道堵塞，消防通道被占用。'
+
+test('a service that does not answer: what was typed is kept, and sent again it counts once', async ({ page }) => {
+  await page.goto('/tipoff?name=示例机构')
+  for (let i = 0; i < 2; i++) await page.getByRole('button', { name: '继续' }).click()
+  await page.getByLabel('发生了什么').fill(told)
+  for (let i = 0; i < 2; i++) await page.getByRole('button', { name: '继续' }).click()
+  const frozen = pid('tipoff')
+  process.kill(frozen, 'SIGSTOP')
+  try {
+    await page.getByRole('button', { name: '提交' }).click({ noWaitAfter: true })
+    await expect(page.getByRole('alert')).toBeFocused({ timeout: 60_000 })
+    await expect(page.locator('main')).toContainText(told)
+    await look(page)
+    await shoot(page, 'unavailable')
+  } finally {
+    process.kill(frozen, 'SIGCONT')
+  }
+  const again = () => page.getByRole('button', { name: '提交' }).click()
+  await expect(async () => {
+    if (await page.getByRole('alert').isVisible()) await again()
+    await expect(page.getByRole('heading', { level: 1 })).toHaveText('已收到您的举报', { timeout: 10_000 })
+  }).toPass({ timeout: 120_000 })
+})
+
+test('a service that died: the page says so and the next try succeeds', async ({ page }) => {
+  await page.goto('/tipoff/track')
+  process.kill(pid('tipoff'), 'SIGKILL')
+  await page.getByLabel('受理编号').fill('TS-2026-0101-0000')
+  await page.getByLabel('查询码').fill('00000-00000-00000-00000-00000')
+  await expect(async () => {
+    await page.getByRole('button', { name: '查询' }).click()
+    await expect(page.getByRole('alert')).toContainText('没有找到', { timeout: 5_000 }) // the service is back, and answers
+  }).toPass({ timeout: 120_000 })
+  await expect(page.getByLabel('受理编号')).toHaveValue('TS-2026-0101-0000')
+})
+
+test('a form that waits says so, and can be taken back', async ({ page }) => {
+  await page.goto('/tipoff/track')
+  await page.route('**/tipoff/track', (route) => (route.request().method() === 'POST' ? undefined : route.continue())) // no answer at all
+  await page.getByLabel('受理编号').fill('TS-2026-0101-0000')
+  await page.getByLabel('查询码').fill('00000-00000-00000-00000-00000')
+  await page.getByRole('button', { name: '查询' }).click({ noWaitAfter: true })
+  await expect(page.getByText('服务迟迟没有答复')).toBeVisible({ timeout: 30_000 })
+  await page.getByRole('button', { name: '停下，稍后再试' }).click()
+  await expect(page.getByText('已停下')).toBeVisible()
+  await expect(page.getByLabel('受理编号')).toHaveValue('TS-2026-0101-0000')
+})
