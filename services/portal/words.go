@@ -10,17 +10,18 @@ import (
 type vocabulary struct {
 	Names  map[string]string // what people read instead of a code; one that is not here is shown as it is
 	Labels map[string]string // what people read instead of a field's name
+	Coded  []string          // the fields that hold codes; what people wrote is shown as they wrote it
 }
 
 //go:embed words.json
 var wordsJSON []byte
 
-var names, labels = func() (map[string]string, map[string]string) {
+var names, labels, coded = func() (map[string]string, map[string]string, []string) {
 	var v vocabulary
 	if err := json.Unmarshal(wordsJSON, &v); err != nil {
 		panic(err) // a file of this program
 	}
-	return v.Names, v.Labels
+	return v.Names, v.Labels, v.Coded
 }()
 
 // wordOf is a code that came under key in words: some mean something else there.
@@ -36,12 +37,4 @@ func name(code string) string {
 		return n
 	}
 	return code
-}
-
-// coded is the fields that hold codes. What people wrote is shown as they wrote it.
-var coded = map[string]bool{
-	"category": true, "kind": true, "mode": true, "status": true, "state": true, "list": true, "legal_form": true, "agency": true, "unit": true,
-	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "channel": true, "outcome": true, "nature": true, "subject_kind": true,
-	"reason": true, "owner": true, "suggested_owner": true, "agencies": true, "signed": true, "lead": true, "opinion": true, "command": true, "type": true,
-	"level": true,
 }
