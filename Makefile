@@ -51,8 +51,9 @@ check: generate ## 提交前：生成物无差异、静态检查、测试
 	@git diff --exit-code || { echo "✗ 生成物与源文件不一致：请提交上面的差异" >&2; exit 1; }
 	@$(MAKE) --no-print-directory lint test
 
-generate: tools ## 由 proto 生成代码
+generate: tools ## 由 proto 生成代码，由接口文档生成页面的客户端
 	@cd proto && go tool -modfile=../scripts/tools.mod buf generate
+	@go test -count=1 -run '^TestClientDocument$$' ./services/portal -update
 
 fmt: tools ## 统一格式
 	@$(TOOL) golangci-lint fmt ./...

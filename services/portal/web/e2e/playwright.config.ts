@@ -1,0 +1,29 @@
+import { defineConfig } from '@playwright/test'
+
+const offset = Number(process.env.XUNGUAN_PORT_OFFSET ?? 0)
+
+/** Where the two doors are; `make e2e` has started the suite. */
+export const doors = { public: `http://127.0.0.1:${8080 + offset}`, staff: `http://127.0.0.1:${8081 + offset}` }
+
+const browser = {
+  locale: 'zh-CN',
+  timezoneId: 'Asia/Shanghai',
+  baseURL: doors.public,
+  screenshot: 'only-on-failure' as const,
+  launchOptions: {
+    executablePath: process.env.XUNGUAN_CHROMIUM ?? '/usr/bin/chromium',
+    args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking', '--disable-component-update', '--disable-sync', '--no-first-run'],
+  },
+}
+
+export default defineConfig({
+  testDir: '.',
+  outputDir: 'results',
+  reporter: [['list']],
+  workers: 1, // one suite, one legal clock
+  use: browser,
+  projects: [
+    { name: 'phone', use: { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true } },
+    { name: 'desktop', use: { viewport: { width: 1366, height: 768 } } },
+  ],
+})

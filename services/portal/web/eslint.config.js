@@ -1,0 +1,27 @@
+import ts from 'typescript-eslint'
+import vue from 'eslint-plugin-vue'
+import a11y from 'eslint-plugin-vuejs-accessibility'
+
+export default ts.config(
+  { ignores: ['**/dist/', '**/node_modules/', 'client/src/schema.d.ts', 'e2e/report/', 'e2e/results/'] },
+  ts.configs.recommended,
+  vue.configs['flat/recommended-error'],
+  a11y.configs['flat/recommended'],
+  {
+    files: ['**/*.vue'],
+    languageOptions: { parserOptions: { parser: ts.parser } },
+  },
+  {
+    rules: {
+      'no-restricted-syntax': ['error', {
+        selector: 'VElement VText[value=/\\p{Script=Han}/u]',
+        message: '界面文字写在 zh-CN.json 里，模板用 t()',
+      }],
+      'vue/max-attributes-per-line': 'off',
+      'vue/singleline-html-element-content-newline': 'off',
+      'vue/html-self-closing': 'off',
+      'vue/no-bare-strings-in-template': 'error',
+      'vuejs-accessibility/label-has-for': ['error', { required: { some: ['nesting', 'id'] } }],
+    },
+  },
+)

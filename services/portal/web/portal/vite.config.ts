@@ -1,0 +1,12 @@
+import { defineConfig } from 'vite'
+import vue from '@vitejs/plugin-vue'
+import { budget } from '../budget.ts'
+
+export default defineConfig({
+  base: '/assets/portal/',
+  plugins: [vue(), budget('portal', 90)],
+  build: {
+    outDir: '../dist/portal', emptyOutDir: true, target: 'es2022', manifest: 'manifest.json',
+    rolldownOptions: { input: { page: 'src/page.ts' } },
+  },
+})
