@@ -3,6 +3,7 @@ package tipoff
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/jackc/pgx/v5"
 
@@ -250,6 +251,9 @@ type Item struct {
 	Light        Light    `json:"light"`
 	DaysLeft     *int     `json:"days_left" description:"working days; negative when overdue, null without a deadline"`
 	Href         string   `json:"href" description:"page of the staff console"`
+
+	Paused bool    `json:"paused,omitempty" description:"no time runs: the reporter is waited for"`
+	Terms  []Clock `json:"terms,omitempty" description:"every clock that runs"`
 }
 
 // Inbox is what waits.
@@ -307,7 +311,8 @@ func item(t *Tip, cs []Clock) Item {
 	kind := waitingFor[t.State]
 	it := Item{
 		ID: t.ID, Kind: kind[0], Title: fmt.Sprintf("%s：%s（%s）", kind[1], t.subjectName(), t.matter()), Jurisdiction: t.Jurisdiction,
-		State: string(t.State), Since: t.ReceivedOn, Light: Green, Href: "/tips/" + t.ID,
+		State: string(t.State), Since: t.ReceivedOn, Light: Green, Href: "/tips/" + t.ID, Paused: t.State == Waiting,
+		Terms: slices.DeleteFunc(slices.Clone(cs), func(c Clock) bool { return !c.running() }),
 	}
 	if c := next(cs); c != nil {
 		left := c.DaysLeft
