@@ -2,7 +2,7 @@
 # 端口整体挪动：XUNGUAN_PORT_OFFSET=1000 make up   数据另放：XUNGUAN_DATA=/path make up
 SHELL := /bin/sh
 .DEFAULT_GOAL := help
-.PHONY: verify-draw help up reset story test e2e real chaos bench check generate fmt lint tidy fuzz tools
+.PHONY: verify-draw web help up reset story test e2e real chaos bench check generate fmt lint tidy fuzz tools
 
 OFFSET := $(or $(XUNGUAN_PORT_OFFSET),0)
 DATA := $(or $(XUNGUAN_DATA),.xunguan)
@@ -18,7 +18,10 @@ help: ## 列出命令
 tools:
 	@sh scripts/up/tools.sh
 
-up: tools ## 启动整套系统（含演示数据），Ctrl-C 停止
+web: ## 构建页面的脚本（源文件没有变就不做）
+	@sh services/portal/web/build.sh
+
+up: tools web ## 启动整套系统（含演示数据），Ctrl-C 停止
 	$(UP)
 
 reset: tools ## 清除演示数据（先停掉 make up）
@@ -28,12 +31,13 @@ story: tools ## 对正在运行的系统演一遍业务故事
 	@XUNGUAN_PUBLIC=$${XUNGUAN_PUBLIC:-http://127.0.0.1:$$((8080 + $(OFFSET)))} XUNGUAN_STAFF=$${XUNGUAN_STAFF:-http://127.0.0.1:$$((8081 + $(OFFSET)))} \
 		go run -buildvcs=false ./scripts/story
 
-test: tools ## 全部测试（自带一次性的 PostgreSQL 与消息代理）
+test: tools web ## 全部测试（自带一次性的 PostgreSQL 与消息代理）
+	@cd services/portal/web && npm test --silent
 	$(UP) test-db -- $(GOTEST) ./...
 	@cd deploy/check && go test -timeout=30m ./...
 
-e2e: ## 浏览器里的端到端测试
-	@echo "make e2e 随页面那一期提供，现在还没有" >&2; exit 1
+e2e: tools web ## 浏览器里的端到端测试（自带一套系统；缺 Chromium 和中文字体时安装）
+	@sh services/portal/web/e2e/run.sh
 
 real: tools ## 在真实的 Kafka、Consul、PostgreSQL 上演完全部故事
 	@mkdir -p $(DATA)/bin && go build -buildvcs=false -o $(DATA)/bin/real ./scripts/real && exec $(DATA)/bin/real
@@ -62,6 +66,7 @@ lint: tools ## 静态检查（Go 与 proto）
 	@cd proto && go tool -modfile=../scripts/tools.mod buf lint
 	@$(TOOL) golangci-lint run ./...
 	@cd deploy/check && go tool -modfile=../../scripts/tools.mod golangci-lint run ./...
+	@sh services/portal/web/build.sh tools && cd services/portal/web && npm run --silent check && npm run --silent lint
 
 tidy: tools ## 整理 go.mod
 	@go mod tidy

@@ -31,6 +31,7 @@ var contractCase = caseKind{service: "escrow", title: "合同", lists: map[strin
 
 func (d *door) staffPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.inbox)))
+	mux.Handle("GET /console/", d.counted(d.page(d.console)))
 	mux.Handle("GET /draws/{id}", d.counted(d.page(d.draw)))
 	for name, k := range staffLists {
 		d.listPage(mux, name, k)

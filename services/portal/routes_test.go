@@ -35,6 +35,7 @@ func TestRoutes(t *testing.T) {
 		"GET /api/docs/{$}":         public("/api/docs/", 200),
 		"GET /api/docs/{file}":      public("/api/docs/swagger-ui.css", 200),
 		"GET /static/{file}":        public("/static/style.css", 200),
+		"GET /assets/{file...}":     public("/assets/README.md", 200),
 		"GET /session":              {"/session", map[string]int{"nobody": 401}, 200},
 		"GET /login":                public("/login", 404), // no provider is configured
 		"GET /callback":             public("/callback", 404),

@@ -108,6 +108,11 @@ func (w *watched) tell() (r tipoff.Receipt, id string) {
 	w.post("/v1/tips/track", `{"number":"`+r.Number+`","code":"wrong"}`)
 	w.post("/v1/tips", `{"text":1}`)
 	w.ok(w.AnswerTip(w.as("examiner"), tipoff.AnswerTip{Key: w.key(), ID: id, Text: "已责令改正"}))
+	for path, body := range map[string]string{"/v1/tips/rate": pair + `,"attitude":"GOOD","solved":"NO"}`, "/v1/tips/unsolved": pair + `,"text":"学费仍未退还"}`} {
+		if rec := w.post(path, body); rec.Code != 200 {
+			w.t.Fatalf("%s: %d %s", path, rec.Code, rec.Body)
+		}
+	}
 	if rec := w.get("/v1/tips/" + id); rec.Code != 200 { // a route that is seen, so that there is a log and a trace to search
 		w.t.Fatalf("%d %s", rec.Code, rec.Body)
 	}

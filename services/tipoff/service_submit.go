@@ -186,6 +186,8 @@ type Track struct {
 	StateName   string     `json:"state_name"`
 	Merged      bool       `json:"merged" description:"it is handled together with others about the same matter"`
 	Owner       string     `json:"owner" description:"office; empty before it is dispatched"`
+	Holder      string     `json:"holder" description:"office on whose desk it is now"`
+	HeldSince   day.Date   `json:"held_since" description:"the day on which it came to that office"`
 	Since       day.Date   `json:"since"`
 	Due         day.Date   `json:"due"`
 	Provisional bool       `json:"provisional"`
@@ -193,6 +195,8 @@ type Track struct {
 	Answers     []Answer   `json:"answers"`
 	Questions   []Question `json:"questions"`
 	Notices     []string   `json:"notices" description:"each time that the reporter's identity was read, and why"`
+	Feedback    *Feedback  `json:"feedback,omitempty" description:"what the reporter said of the answer"`
+	CanReopen   bool       `json:"can_reopen" description:"the reporter may say, once, that it is still not settled"`
 }
 
 // errNoReceipt is the answer to a wrong pair, whatever is wrong with it.
@@ -242,6 +246,15 @@ func (s *Service) track(ctx context.Context, tx pgx.Tx, t *Tip) (Track, error) {
 	if t.State == NotTraining {
 		k.Reason = t.Reason
 	}
+	_, ends := own(goesOn.State, "unsolved")
+	k.CanReopen = ends && goesOn.Owner != "" && goesOn.ReopenedOn.IsZero()
+	var err error
+	if k.Holder, k.HeldSince, err = s.holder(ctx, tx, goesOn); err != nil {
+		return k, err
+	}
+	if k.Feedback, err = findFeedback(ctx, tx, t.ID); err != nil {
+		return k, err
+	}
 	cs, err := listClocks(ctx, tx, goesOn.ID)
 	if err != nil {
 		return k, err
@@ -276,28 +289,18 @@ type SupplementTip struct {
 // SupplementTip answers every open question of the tip-off, once; the clocks go on
 // by as many days as they stood still.
 func (s *Service) SupplementTip(ctx context.Context, req SupplementTip) (Track, error) {
-	ctx = auth.With(ctx, auth.Caller{})
-	return pg.InTx(pg.Worker(ctx, "tipoff:supplement"), s.DB, func(tx pgx.Tx) (Track, error) {
-		t, err := s.opened(ctx, tx, req.TrackTip)
-		if err == nil {
-			t, err = lockTip(ctx, tx, t.ID)
-		}
-		if err != nil {
-			return Track{}, err
-		}
+	return s.byReceipt(ctx, "tipoff:supplement", req.TrackTip, func(ctx context.Context, tx pgx.Tx, t *Tip) error {
 		step, ok := own(t.State, "supplement")
 		if !ok {
-			return Track{}, fault.Conflict.Errorf("目前没有需要您补充的问题")
+			return fault.Conflict.Errorf("目前没有需要您补充的问题")
 		}
 		if err := saveSupplement(ctx, tx, t.ID, req.Text, s.today()); err != nil {
-			return Track{}, err
+			return err
 		}
 		if err := s.goOn(ctx, tx, t); err != nil {
-			return Track{}, err
+			return err
 		}
-		if _, err := s.take(ctx, tx, deed{tip: t, step: step}); err != nil {
-			return Track{}, err
-		}
-		return s.track(ctx, tx, t)
+		_, err := s.take(ctx, tx, deed{tip: t, step: step})
+		return err
 	})
 }

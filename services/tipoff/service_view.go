@@ -54,6 +54,7 @@ type Case struct {
 	Timeline  []Entry       `json:"timeline"`
 	Actions   []flow.Action `json:"actions" description:"what the caller may do now"`
 	Intake    *IntakeCase   `json:"intake,omitempty"`
+	Feedback  *Feedback     `json:"feedback,omitempty" description:"what the reporter said of the answer"`
 	Requests  []Asked       `json:"identity_requests,omitempty" description:"for the intake office alone"`
 }
 
@@ -92,6 +93,9 @@ func (s *Service) file(ctx context.Context, tx pgx.Tx, t *Tip) (f Case, err erro
 	}
 	f.Facts = s.facts(t, f.Clocks)
 	if f.Answers, err = listAnswers(ctx, tx, t.ID); err != nil {
+		return f, err
+	}
+	if f.Feedback, err = findFeedback(ctx, tx, t.ID); err != nil {
 		return f, err
 	}
 	if f.Timeline, err = listTimeline(ctx, tx, t.ID); err != nil {

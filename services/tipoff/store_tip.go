@@ -14,7 +14,7 @@ import (
 const tipColumns = `id, number, jurisdiction, channel, source_id, import_id, state, history, nature, received_on, happened_on,
 	subject_kind, institution, institution_name, place_address, place_signboard, place_phone, person, subject_keys,
 	title, text, suggested, words, category, summary, owner, suggested_owner, returns, reason, merged_into, paused_on,
-	extended, has_identity, answered_on`
+	extended, has_identity, answered_on, reopened_on`
 
 // What insertTip may find taken, as SQL names it.
 const (
@@ -26,11 +26,11 @@ const (
 func insertTip(ctx context.Context, tx pgx.Tx, t *Tip, what string) (bool, error) {
 	tag, err := tx.Exec(ctx, `INSERT INTO tips (`+tipColumns+`)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, $24, $25,
-			$26, $27, $28, $29, $30, $31, $32, $33, $34) ON CONFLICT `+what+` DO NOTHING`,
+			$26, $27, $28, $29, $30, $31, $32, $33, $34, $35) ON CONFLICT `+what+` DO NOTHING`,
 		t.ID, t.Number, t.Jurisdiction, t.Channel, t.SourceID, t.ImportID, t.State, t.History, t.Nature, t.ReceivedOn, t.HappenedOn,
 		t.SubjectKind, t.Institution, t.InstitutionName, t.PlaceAddress, t.PlaceSignboard, t.PlacePhone, t.Person, t.SubjectKeys,
 		t.Title, t.Text, t.Suggested, t.Words, t.Category, t.Summary, t.Owner, t.SuggestedOwner, t.Returns, t.Reason, t.MergedInto,
-		t.PausedOn, t.Extended, t.HasIdentity, t.AnsweredOn)
+		t.PausedOn, t.Extended, t.HasIdentity, t.AnsweredOn, t.ReopenedOn)
 	return tag.RowsAffected() == 1, err
 }
 
@@ -39,11 +39,11 @@ func saveTip(ctx context.Context, tx pgx.Tx, t *Tip) error {
 	_, err := tx.Exec(ctx, `
 		UPDATE tips SET state = $2, nature = $3, subject_kind = $4, institution = $5, institution_name = $6, place_address = $7,
 			place_signboard = $8, place_phone = $9, person = $10, subject_keys = $11, category = $12, summary = $13, owner = $14,
-			suggested_owner = $15, returns = $16, reason = $17, merged_into = $18, paused_on = $19, extended = $20, answered_on = $21
+			suggested_owner = $15, returns = $16, reason = $17, merged_into = $18, paused_on = $19, extended = $20, answered_on = $21, reopened_on = $22
 		WHERE id = $1`,
 		t.ID, t.State, t.Nature, t.SubjectKind, t.Institution, t.InstitutionName, t.PlaceAddress,
 		t.PlaceSignboard, t.PlacePhone, t.Person, t.SubjectKeys, t.Category, t.Summary, t.Owner,
-		t.SuggestedOwner, t.Returns, t.Reason, t.MergedInto, t.PausedOn, t.Extended, t.AnsweredOn)
+		t.SuggestedOwner, t.Returns, t.Reason, t.MergedInto, t.PausedOn, t.Extended, t.AnsweredOn, t.ReopenedOn)
 	return err
 }
 

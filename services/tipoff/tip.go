@@ -143,6 +143,8 @@ var Tips = flow.Machine{Name: "投诉举报", Steps: []flow.Step{
 	{From: "HANDLING", Action: "answer", To: "ANSWERED", Label: "答复", Roles: ownerRoles, Basis: basisReport},
 	{From: "ANSWERED", Action: "answer", To: "ANSWERED", Label: "补充答复", Roles: ownerRoles},
 	{From: "ANSWERED", Action: "close", To: "CLOSED", Label: "办结", Roles: append([]string{intakeRole}, ownerRoles...)},
+	{From: "ANSWERED", Action: "unsolved", To: "HANDLING", Label: "举报人认为仍未解决，重新办理（一次）"},
+	{From: "CLOSED", Action: "unsolved", To: "HANDLING", Label: "举报人认为仍未解决，重新办理（一次）"},
 	{From: "DISPATCHED", Action: "answer_result", To: "ANSWERED", Label: "以处理结果答复"},
 	{From: "DISPATCHED_AGAIN", Action: "answer_result", To: "ANSWERED", Label: "以处理结果答复"},
 	{From: "ASSIGNED", Action: "answer_result", To: "ANSWERED", Label: "以处理结果答复"},
@@ -238,6 +240,7 @@ type Tip struct {
 	Extended              bool
 	HasIdentity           bool
 	AnsweredOn            day.Date
+	ReopenedOn            day.Date // its reporter sent it back
 }
 
 // office is the name of the office that owns t; "" if none does.

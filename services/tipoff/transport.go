@@ -37,6 +37,8 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/tips", "SubmitTip", auth.Public, s.SubmitTip, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/track", "TrackTip", auth.Public, s.TrackTip, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/supplement", "SupplementTip", auth.Public, s.SupplementTip, kit.Unseen)
+	kit.Route(api, "POST /v1/tips/rate", "RateTip", auth.Public, s.RateTip, kit.Unseen)
+	kit.Route(api, "POST /v1/tips/unsolved", "UnsolvedTip", auth.Public, s.UnsolvedTip, kit.Unseen)
 	kit.Route(api, "GET /v1/summary", "Summarise", auth.Public, s.Summarise)
 
 	kit.Route(api, "GET /v1/tips", "ListTips", ReadTips, s.ListTips)

@@ -60,6 +60,8 @@ var matrix = map[string]call{
 	"SubmitTip":     {"POST /v1/tips", `{"subject_kind":"PLACE","place_address":"人民路2号","text":"这里无证办学"}`, []string{"public"}, nil},
 	"TrackTip":      {"POST /v1/tips/track", `{"number":"x","code":"y"}`, []string{"public"}, nil},
 	"SupplementTip": {"POST /v1/tips/supplement", `{"number":"x","code":"y","text":"z"}`, []string{"public"}, nil},
+	"RateTip":       {"POST /v1/tips/rate", `{"number":"x","code":"y","attitude":"GOOD","solved":"NO"}`, []string{"public"}, nil},
+	"UnsolvedTip":   {"POST /v1/tips/unsolved", `{"number":"x","code":"y","text":"仍未退费"}`, []string{"public"}, nil},
 	"Summarise":     {"GET /v1/summary", "", []string{"public"}, nil},
 
 	"ListTips": {"GET /v1/tips", "", everyone, nil},

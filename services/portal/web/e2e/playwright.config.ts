@@ -21,6 +21,16 @@ export default defineConfig({
   outputDir: 'results',
   reporter: [['list']],
   workers: 1, // one suite, one legal clock
+  webServer: {
+    command: `${process.env.XUNGUAN_DATA}/bin/up`,
+    cwd: '../../../..',
+    env: { PORTAL_RATE: '0' }, // one machine, all the people of the story
+    url: `${doors.public}/readyz`,
+    timeout: 600_000,
+    stdout: 'pipe',
+    gracefulShutdown: { signal: 'SIGTERM', timeout: 60_000 },
+    reuseExistingServer: 'XUNGUAN_E2E_RUNNING' in process.env,
+  },
   use: browser,
   projects: [
     { name: 'phone', use: { viewport: { width: 360, height: 740 }, isMobile: true, hasTouch: true } },
