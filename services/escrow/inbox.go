@@ -32,17 +32,21 @@ type Inbox struct {
 	Items []Item `json:"items"`
 }
 
-// light is how due stands, and the working days that are left: red on the last day
-// and after it, yellow in the two working days before.
+// soon is how many working days before the last day a light turns yellow.
+const soon = 2
+
+// light is how due stands, and the working days that are left: red after the last
+// day, yellow on it and shortly before.
 func light(due, today day.Date, c *day.Calendar) (string, *int) {
 	if due.IsZero() {
 		return "green", nil
 	}
 	left := c.WorkingDaysBetween(today, due)
 	switch {
-	case left <= 0:
+	case today.After(due):
+		left = min(left, -1) // overdue by a weekend is overdue
 		return "red", &left
-	case left <= 2:
+	case left <= soon:
 		return "yellow", &left
 	}
 	return "green", &left

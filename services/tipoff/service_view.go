@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -331,6 +332,8 @@ type Summary struct {
 	Total      int     `json:"total"`
 	ByState    []Count `json:"by_state"`
 	ByCategory []Count `json:"by_category"`
+
+	AsOf time.Time `json:"as_of" description:"legal time of the count"`
 }
 
 // fewest is the least number that is told on its own.
@@ -344,7 +347,7 @@ func (s *Service) Summarise(ctx context.Context, _ struct{}) (Summary, error) {
 			return Summary{}, err
 		}
 		byCategory, err := countTips(ctx, tx, `CASE WHEN category = '' THEN suggested ELSE category END`)
-		sum := Summary{ByState: coarse(byState), ByCategory: coarse(byCategory)}
+		sum := Summary{ByState: coarse(byState), ByCategory: coarse(byCategory), AsOf: s.Now()}
 		for _, c := range sum.ByState {
 			sum.Total += c.Count
 		}

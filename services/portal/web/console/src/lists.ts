@@ -118,8 +118,12 @@ const visits: List<Schema<'Inspection_InspectionVisit'>> = {
 const rectifications: List<Schema<'Inspection_InspectionRectification'>> = {
   title: t('list.rectifications'),
   columns: columns(['name', 'state_name', 'agency', 'demand', 'ordered_on', 'due'], (r) => `/rectifications/${r.id}`),
+  filters: [codes('state', 'rectifications', ['ORDERED', 'SUBMITTED', 'OVERDUE', 'PASSED', 'FAILED'])],
   idOf: (r) => r.id,
-  read: async () => ({ rows: (await answer(api.GET('/api/inspection/v1/rectifications'))).rectifications ?? [] }),
+  read: async (asked) => { // the service gives them all at once
+    const all = (await answer(api.GET('/api/inspection/v1/rectifications'))).rectifications ?? []
+    return { rows: all.filter((r) => !asked.state || r.state === asked.state) }
+  },
 }
 
 const sweeps: List<Schema<'Inspection_InspectionLedgerLine'>> = {

@@ -28,6 +28,9 @@ export const router = createRouter({
     { path: '/', component: InboxPage },
     ...Object.keys(lists).map((name) => ({ path: `/${name}`, component: () => import('./pages/ListPage.vue'), props: { name } })),
     ...Object.entries(cases).map(([name, component]) => ({ path: `/${name}/:id`, component, props: true })),
+    { path: '/apply', component: () => import('./pages/ApplyPage.vue') },
+    { path: '/situation', component: () => import('./pages/SituationPage.vue') },
+    { path: '/print/:kind(applications|institutions|list-entries)/:id/:paper', component: () => import('./pages/PrintPage.vue'), props: true },
     { path: '/:rest(.*)*', component: () => import('./pages/NowherePage.vue') },
   ],
 })
@@ -40,5 +43,7 @@ export function menuOf(): { path: string; title: string }[] {
     : holds('culture', 'market', 'fire', 'sport', 'science') ? ['applications', 'institutions', 'list-entries', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'officers']
     : []
   if (names.length === 0) return []
-  return [{ path: '/', title: t('inbox.title') }, ...names.map((name) => ({ path: `/${name}`, title: lists[name].title }))]
+  const pages = names.map((name) => ({ path: `/${name}`, title: lists[name].title }))
+  const situation = holds('principal', 'intake') ? [] : [{ path: '/situation', title: t('situation.title') }]
+  return [{ path: '/', title: t('inbox.title') }, ...pages, ...situation]
 }
