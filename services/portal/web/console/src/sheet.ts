@@ -51,8 +51,8 @@ const actionsOf: Record<Paper, string[]> = {
   correction: ['return'], acceptance: ['accept', 'deem_accepted'], 'no-acceptance': ['refuse_acceptance'], grant: ['grant'], refusal: ['refuse'],
 }
 
-/** officeOf is the office of an actor, who is written as office and account. */
-export const officeOf = (actor = ''): string => actor.split(' ')[0] ?? ''
+/** officeOf is the office of an actor, who is written as 办公室（账号）. */
+export const officeOf = (actor = ''): string => actor.replace(/（[^（）]*）$/, '')
 
 /** ofEntry is what an institution is told before it is listed, and when. */
 export function ofEntry(e: Schema<'Licensing_LicensingListEntryPage'>, paper: string): Sheet {
