@@ -18,14 +18,14 @@ func (s *story) clickTipOff(ctx context.Context) error {
 	s.step("第五步（网页） 群众举报，凭编号与查询码查询")
 	p := s.public()
 	s.tip = s.submitTip(ctx, p, map[string]any{
-		"反映的是": "一家培训机构", "机构名称": s.name, "发生了什么": "这家美术机构一次收了我们半年的培训费，说三个月以上优惠更多，属于超期预收费。",
+		"一家培训机构": "", "机构名称": s.name, "发生了什么": "这家美术机构一次收了我们半年的培训费，说三个月以上优惠更多，属于超期预收费。",
 	})
 	s.placeTip = s.submitTip(ctx, p, map[string]any{
-		"反映的是": "没有证照的场所", "招牌": "小太阳托管（示例）" + s.run, "地址": "苏州市姑苏区示例新村 8 幢 302 室（" + s.run + "）", "对方招生电话": "0512-00000000",
+		"没有证照的场所": "", "招牌": "小太阳托管（示例）" + s.run, "地址": "苏州市姑苏区示例新村 8 幢 302 室（" + s.run + "）", "对方招生电话": "0512-00000000",
 		"发生了什么": "居民楼里没有牌照的补习班，每天晚上十几个孩子，没有办学许可证。", "姓名": "欧阳示例", "联系电话": "0512-00000001",
 	})
 	s.sameTip = s.submitTip(ctx, p, map[string]any{
-		"反映的是": "一家培训机构", "机构名称": s.name, "发生了什么": "同一家机构也收了我家半年的学费，超过三个月，属于超期预收费。",
+		"一家培训机构": "", "机构名称": s.name, "发生了什么": "同一家机构也收了我家半年的学费，超过三个月，属于超期预收费。",
 	})
 	if s.tip.Code == "" || s.placeTip.Code == "" || s.sameTip.Code == "" {
 		return fmt.Errorf("没有举报，无法继续")
@@ -38,7 +38,17 @@ func (s *story) clickTipOff(ctx context.Context) error {
 }
 
 func (s *story) submitTip(ctx context.Context, p *person, typed map[string]any) (r receipt) {
-	pg := p.open(ctx, "/tipoff").press(ctx, "提交", typed)
+	pg := p.open(ctx, "/tipoff")
+	for pg.form("继续") != nil && pg.status == http.StatusOK {
+		here := map[string]any{}
+		for label, value := range typed {
+			if len(all(pg.form("继续"), "label", func(n *html.Node) bool { return strings.HasPrefix(textOf(n), label) })) > 0 {
+				here[label] = value
+			}
+		}
+		pg = pg.press(ctx, "继续", here)
+	}
+	pg = pg.press(ctx, "提交", nil)
 	pg.says(200, "提交举报", "已收到您的举报", "查询码只显示这一次")
 	for _, n := range all(pg.doc, "div", nil) {
 		switch text := textOf(n); {

@@ -80,7 +80,7 @@ func (pg *page) look() {
 		switch {
 		case n.Type == html.ElementNode && n.Data == "h1":
 			headings++
-		case n.Type == html.ElementNode && n.Data == "script":
+		case n.Type == html.ElementNode && n.Data == "script" && !strings.HasPrefix(attr(n, "src"), "/assets/portal/"):
 			scripts++
 		case n.Type == html.ElementNode && (n.Data == "style" || n.Data == "textarea"):
 			return false
@@ -255,7 +255,7 @@ func defaults(f *html.Node) url.Values {
 			return true
 		}
 		switch {
-		case n.Data == "input" && attr(n, "type") == "checkbox":
+		case n.Data == "input" && (attr(n, "type") == "checkbox" || attr(n, "type") == "radio"):
 			if has(n, "checked") {
 				values.Add(name, attr(n, "value"))
 			}
@@ -283,6 +283,10 @@ func fill(f *html.Node, values url.Values, label string, value any) error {
 	labels := all(f, "label", func(n *html.Node) bool { return strings.HasPrefix(textOf(n), label) })
 	if len(labels) == 0 {
 		return fmt.Errorf("没有“%s”这一栏", label)
+	}
+	if radio := all(labels[0], "input", nil); len(radio) > 0 {
+		values.Set(attr(radio[0], "name"), attr(radio[0], "value"))
+		return nil
 	}
 	id := attr(labels[0], "for")
 	var field *html.Node

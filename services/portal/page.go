@@ -24,15 +24,24 @@ type view struct {
 	Here    string // the page's address
 	Done    bool   // an action has just succeeded
 	Problem *fault.Problem
+	Form    string   // what the ids of the fields begin with that Problem is about
 	Today   day.Date // the legal one, in trial mode
+	Elder   bool     // larger text and targets
+	Posted  bool     // the page answers a form: its address does not show it again
 	Body    any
 }
 
-var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track", "gone", "draw", "results", "time", "ops")
+// Script is the address of what makes pages more convenient; "" is none.
+func (v view) Script() string { return pageScript }
+
+// anchor is the id of the field that a JSON pointer leads to, less what its form adds.
+func anchor(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }
+
+var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track", "transfer", "gone", "draw", "results", "time", "ops")
 
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-		"date": date, "moment": moment, "yuan": yuan, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer,
+		"date": date, "moment": moment, "yuan": yuan, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all map[string]string) fieldError { return fieldError{name, all[name]} },
 		"place": func(code string) string { return readable("jurisdiction", code) }, "provenance": func(code string) string { return wordOf("provenance", code) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	all := make(map[string]*template.Template)
@@ -88,6 +97,7 @@ func (d *door) render(w http.ResponseWriter, r *http.Request, code int, name str
 	if d.Trial {
 		v.Today = day.Of(d.Clock.Now())
 	}
+	v.Elder, v.Posted = elder(r), r.Method != http.MethodGet
 	if v.Here = r.URL.Path; r.Method == http.MethodGet && r.URL.RawQuery != "" {
 		v.Here += "?" + r.URL.RawQuery
 	}

@@ -126,7 +126,7 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 	code, page := http.StatusOK, view{Title: k.title + "：" + c.Name, Body: c, Done: done}
 	if failed != nil {
 		d.note(r, failed)
-		page.Problem = problemOf(failed)
+		page.Problem, page.Form = problemOf(failed), typed.Get("key")+"."
 		code = page.Problem.Status
 	}
 	d.render(w, r, code, "case", page)

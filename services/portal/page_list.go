@@ -146,7 +146,7 @@ func (d *door) list(w http.ResponseWriter, r *http.Request, name string, k listK
 	code, shown := http.StatusOK, view{Title: t.Title, Body: t}
 	if failed != nil {
 		d.note(r, failed)
-		shown.Problem = problemOf(failed)
+		shown.Problem, shown.Form = problemOf(failed), typed.Get("key")+"."
 		code = shown.Problem.Status
 	}
 	d.render(w, r, code, "table", shown)

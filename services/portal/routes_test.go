@@ -28,6 +28,10 @@ func TestRoutes(t *testing.T) {
 	}
 	public := func(path string, code int) row { return row{path, nil, code} }
 	member := map[string]int{"nobody": 401, "fire": 403, "principal": 403} // withOffice lets examiner and parent read
+	console := 503                                                         // before make web
+	if _, err := built.Open("web/dist/console/index.html"); err == nil {
+		console = 200
+	}
 	both := map[string]row{
 		"/api/{service}/v1/":        public("/api/portal/v1/institutions", 200),
 		"GET /api/openapi.json":     public("/api/openapi.json", 200),
@@ -36,6 +40,7 @@ func TestRoutes(t *testing.T) {
 		"GET /api/docs/{file}":      public("/api/docs/swagger-ui.css", 200),
 		"GET /static/{file}":        public("/static/style.css", 200),
 		"GET /assets/{file...}":     public("/assets/README.md", 200),
+		"GET /elder":                public("/elder?on=1&to=/results", 303),
 		"GET /session":              {"/session", map[string]int{"nobody": 401}, 200},
 		"GET /login":                public("/login", 404), // no provider is configured
 		"GET /callback":             public("/callback", 404),
@@ -82,18 +87,25 @@ func TestRoutes(t *testing.T) {
 		"GET /tips/{id}":            {"/tips/t1", map[string]int{"nobody": 401}, 503},
 		"POST /tips/{id}":           {"/tips/t1", map[string]int{"nobody": 401}, 403},
 		"GET /tipoff":               public("/tipoff", 200),
+		"POST /tipoff":              public("/tipoff", 200),
+		"GET /tipoff/transfer":      public("/tipoff/transfer", 200),
 		"GET /tipoff/received":      public("/tipoff/received", 303),
 		"POST /tipoff/received":     public("/tipoff/received", 503), // there is no such service here
 		"GET /tipoff/track":         public("/tipoff/track", 200),
 		"POST /tipoff/track":        public("/tipoff/track", 503),
 		"POST /tipoff/supplement":   public("/tipoff/supplement", 503),
+		"POST /tipoff/rate":         public("/tipoff/rate", 503),
+		"POST /tipoff/unsolved":     public("/tipoff/unsolved", 503),
+		"GET /console/":             public("/console/", console),
+		"GET /p/{uscc}":             public("/p/91320508MA1XXXXX0X", 404),
+		"GET /robots.txt":           public("/robots.txt", 200),
 		"GET /ops":                  {"/ops", map[string]int{"nobody": 401}, 403},
 		"POST /ops":                 {"/ops", map[string]int{"nobody": 401}, 403},
 		"GET /trial/traces":         public("/trial/traces", 200),
 		"GET /trial/traces/{id}":    public("/trial/traces/0", 404),
 	}
-	onlyPublic := []string{"GET /institutions/{id}", "GET /results", "GET /tipoff", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement"}
-	onlyStaff := strings.Split("GET /ops,POST /ops,GET /institutions,GET /accounts/{id},POST /accounts/{id},GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
+	onlyPublic := []string{"GET /institutions/{id}", "GET /results", "GET /p/{uscc}", "GET /robots.txt", "GET /tipoff", "POST /tipoff", "GET /tipoff/transfer", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement", "POST /tipoff/rate", "POST /tipoff/unsolved"}
+	onlyStaff := strings.Split("GET /console/,GET /ops,POST /ops,GET /institutions,GET /accounts/{id},POST /accounts/{id},GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
 		"GET /sweeps,GET /officers,GET /follow-ups,GET /follow-ups/{id},POST /follow-ups/{id},GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /tips,GET /tips/{id},POST /tips/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
 	for l, except := range map[Listener][]string{Public: onlyStaff, Staff: onlyPublic} {
 		want := slices.DeleteFunc(slices.Sorted(maps.Keys(both)), func(p string) bool { return slices.Contains(except, p) })

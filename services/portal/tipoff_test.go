@@ -60,13 +60,30 @@ func (d *tipDesk) track(_ context.Context, req pairSaid) (map[string]any, error)
 		return nil, fault.NotFound.Errorf("没有找到：请核对受理编号和查询码")
 	}
 	state := "WAITING"
-	if req.Text != "" {
+	if req.Text != "" || req.Number == "TS-ENDED" {
 		state = "HANDLING"
 	}
 	return map[string]any{
-		"number": req.Number, "state": state, "state_name": "办理中<script>", "owner": "姑苏区教育局", "since": "2026-11-22", "due": "2026-12-11",
+		"number": req.Number, "state": state, "state_name": "办理中<script>", "holder": "姑苏区教育局", "held_since": "2026-11-24", "can_reopen": true, "since": "2026-11-22", "due": "2026-12-11",
 		"answers": []map[string]any{{"text": "已处理", "office": "教育局", "on": "2026-11-23"}}, "questions": []map[string]any{{"text": "请补充日期", "asked_on": "2026-11-22"}}, "notices": []string{"曾因核实被查看"},
 	}, nil
+}
+
+// judge takes both of a reporter's last words; one is too short.
+func (d *tipDesk) judge(ctx context.Context, req struct {
+	pairSaid
+	Attitude string `json:"attitude,omitempty"`
+	Solved   string `json:"solved,omitempty"`
+},
+) (map[string]any, error) {
+	if req.Text == "short" {
+		return nil, fault.Fields(fault.Field{Pointer: "/text", Detail: "至少 5 个字符"})
+	}
+	k, err := d.track(ctx, req.pairSaid)
+	if err == nil && req.Attitude != "" {
+		k["feedback"] = map[string]any{"attitude": req.Attitude, "solved": req.Solved}
+	}
+	return k, err
 }
 
 // withDesk returns portal before a tip desk, and what it writes.
@@ -78,6 +95,8 @@ func withDesk(t *testing.T) (*suite, *tipDesk) {
 	kit.Route(api, "POST /v1/tips", "SubmitTip", auth.Public, d.submit, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/track", "TrackTip", auth.Public, d.track, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/supplement", "SupplementTip", auth.Public, d.track, kit.Unseen)
+	kit.Route(api, "POST /v1/tips/rate", "RateTip", auth.Public, d.judge, kit.Unseen)
+	kit.Route(api, "POST /v1/tips/unsolved", "UnsolvedTip", auth.Public, d.judge, kit.Unseen)
 	kit.Upload(api, "POST /v1/imports", "ImportTips", auth.Permit("x"), 64<<20, func(_ context.Context, _ struct{ once.Key }, r io.Reader) (map[string]int64, error) {
 		n, err := io.Copy(io.Discard, r)
 		return map[string]int64{"bytes": n}, err
@@ -105,7 +124,7 @@ func TestTipPages(t *testing.T) {
 	s.open(school("a", "甲"))
 	b := s.browser(Public)
 	form := b.get("/tipoff?institution=a")
-	form.want(t, 200, `name="key" value="`, `name="institution" value="a"`, "甲", `action="/tipoff/received"`)
+	form.want(t, 200, `name="key" value="`, `name="institution" value="a"`, "甲", `action="/tipoff"`)
 	_, key, _ := strings.Cut(form.body, `name="key" value="`)
 	key, _, _ = strings.Cut(key, `"`)
 	filled := url.Values{"key": {key}, "subject_kind": {"INSTITUTION"}, "institution": {"a"}, "institution_name": {"甲"}, "text": {"一次交一年\r\n学费"}, "name": {"王"}, "phone": {" "}}
@@ -115,25 +134,68 @@ func TestTipPages(t *testing.T) {
 		t.Errorf("the service was told %+v", d.said)
 	}
 	wrong := postForm(b, "/tipoff/received", url.Values{"key": {key}, "text": {"short"}, "place_address": {`"><script>`}})
-	wrong.want(t, 400, "至少 5 个字符", "&#34;&gt;&lt;script&gt;", key)
+	wrong.want(t, 400, "至少 5 个字符", `href="#text"`, "&#34;&gt;&lt;script&gt;", key)
 	b.get("/tipoff/track").want(t, 200, `name="code"`)
 	b.get("/tipoff/received").want(t, 303)
 	pair := url.Values{"number": {"TS-2026-1122-0837"}, "code": {deskCode}}
 	shown := postForm(b, "/tipoff/track", pair)
-	shown.want(t, 200, "姑苏区教育局", "已处理", "请补充日期", "曾因核实被查看", `action="/tipoff/supplement"`, "办理中&lt;script&gt;")
+	shown.want(t, 200, "姑苏区教育局", "2026 年 11 月 24 日", "已处理", "请补充日期", "曾因核实被查看", `action="/tipoff/supplement"`, "办理中&lt;script&gt;")
 	pair.Set("text", "三月一日")
 	done := postForm(b, "/tipoff/supplement", pair)
 	done.want(t, 200, "已办理")
+	again := postForm(b, "/tipoff/unsolved", url.Values{"number": {"TS-ENDED"}, "code": {deskCode}, "text": {"short"}})
+	again.want(t, 400, "至少 5 个字符", "要求重新办理", ">short</textarea>", "姑苏区教育局")
+	rated := postForm(b, "/tipoff/rate", url.Values{"number": {"TS-2026-1122-0837"}, "code": {deskCode}, "attitude": {"GOOD"}, "solved": {"NO"}})
+	rated.want(t, 200, `value="GOOD" required checked`, `value="NO" checked`)
 	none := postForm(b, "/tipoff/track", url.Values{"number": {"TS-2026-1122-0837"}, "code": {"wrong"}})
 	none.want(t, 404, "没有找到", `name="code"`)
-	for name, a := range map[string]answer{"form": form, "received": got, "wrong": wrong, "shown": shown, "none": none} {
+	for name, a := range map[string]answer{"form": form, "received": got, "wrong": wrong, "shown": shown, "again": again, "rated": rated, "none": none} {
 		whole(t, name, a)
-		if a.header.Get("Set-Cookie") != "" || strings.Contains(a.body, "<script") || a.header.Get("Location") != "" {
+		if a.header.Get("Set-Cookie") != "" || strings.Contains(bare(a), "<script") || a.header.Get("Location") != "" {
 			t.Errorf("%s: %v", name, a.header)
 		}
 	}
 	postForm(b, "/tipoff/received", filled, "Origin", "https://evil.example", "Sec-Fetch-Site", "cross-site").want(t, 403)
 	s.browser(Staff).get("/tipoff").want(t, 404)
+}
+
+// TestTipSteps: one question a page; what was said travels along, what is missing
+// is asked for where it is missing, and from the last page everything may be changed.
+func TestTipSteps(t *testing.T) {
+	t.Parallel()
+	s, d := withDesk(t)
+	b := s.browser(Public)
+	b.get("/tipoff?name=%E4%B9%99").want(t, 200, "您要反映的是什么", "机构让我私下转账", `name="institution_name" value="乙"`)
+	b.get("/tipoff?about=transfer").want(t, 200, "是哪一家", "私下转账")
+	said := url.Values{"key": {"0199-step-key"}, "step": {"about"}}
+	postForm(b, "/tipoff", said).want(t, 400, "请选择反映的是什么", `href="#subject_kind"`, "出错：")
+	said.Set("subject_kind", "PLACE")
+	postForm(b, "/tipoff", said).want(t, 200, "是哪一家，在哪里", "第 2 步，共 5 步")
+	said.Set("step", "where")
+	postForm(b, "/tipoff", said).want(t, 400, "请写地址或招牌", `href="#place_address"`, `aria-invalid="true"`)
+	said.Set("place_address", "人民路 2 号")
+	postForm(b, "/tipoff", said).want(t, 200, "发生了什么", `name="place_address" value="人民路 2 号"`)
+	said.Set("step", "what")
+	said.Set("text", "无证\r\n办学")
+	said.Set("to", "check") // past a page that lacks nothing
+	postForm(b, "/tipoff", said).want(t, 200, "请核对后提交", `action="/tipoff/received"`, "人民路 2 号", "没有证照的场所", "不留")
+	said.Set("step", "check")
+	said.Set("to", "where")
+	postForm(b, "/tipoff", said).want(t, 200, "是哪一家，在哪里", `name="to" value="check"`, `value="人民路 2 号"`)
+	said.Set("text", "无")
+	said.Set("step", "where")
+	said.Set("to", "check")
+	postForm(b, "/tipoff", said).want(t, 400, "发生了什么", "请至少写 5 个字", `name="to" value="check"`)
+	if len(d.said) != 0 {
+		t.Errorf("the service was told before the last page was sent: %+v", d.said)
+	}
+	elder := b.do("GET", "/elder?on=1&to=/tipoff", "")
+	elder.want(t, 303)
+	if !strings.Contains(elder.header.Get("Set-Cookie"), "xg_elder=1") {
+		t.Errorf("%v", elder.header)
+	}
+	b.do("GET", "/tipoff", "", "Cookie", "xg_elder=1; mark=7731").want(t, 200, `class="elder"`, "标准版")
+	b.do("GET", "/elder?on=1&to=https://evil.example/", "").want(t, 303)
 }
 
 // TestTipUnseen: who tips off, by page or by API, logged in or not, leaves nothing

@@ -78,7 +78,7 @@ func TestTraces(t *testing.T) {
 	}
 	page := b.get("/trial/traces/" + st.ID)
 	page.want(t, 200, "&lt;script&gt;alert(1)&lt;/script&gt;", "⇢", "consume again", `<rect class="bad"`, `width="`)
-	if strings.Contains(page.body, "<script") || strings.Contains(page.body, "style=") {
+	if strings.Contains(bare(page), "<script") || strings.Contains(page.body, "style=") {
 		t.Errorf("page: %s", page.body)
 	}
 	text := b.get("/trial/traces/" + st.ID + "?as=text")

@@ -77,6 +77,7 @@ func (d *door) mux() *table {
 	mux.HandleFunc("GET /api/docs", docs)
 	mux.HandleFunc("GET /static/{file}", static)
 	mux.Handle("GET /assets/{file...}", d.page(d.asset))
+	mux.Handle("GET /elder", d.counted(d.page(d.chooseElder)))
 	mux.Handle("GET /session", d.counted(d.say(d.whoami)))
 	mux.Handle("GET /login", d.counted(d.page(d.begin)))
 	mux.Handle("GET /callback", d.counted(d.page(d.callback)))

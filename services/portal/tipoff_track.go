@@ -1,0 +1,110 @@
+package portal
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/fault"
+)
+
+// trackForm answers GET /tipoff/track.
+func (d *door) trackForm(w http.ResponseWriter, r *http.Request) error {
+	d.render(w, r, http.StatusOK, "tipoff_track", view{Title: "查询办理进度", Body: &tracked{}})
+	return nil
+}
+
+// tracked is the page of a tip-off for who has its receipt.
+type tracked struct {
+	Number, Code string // as typed; for the next form on the page, never for an address
+	Found        bool
+	Said         map[string]string // what was typed, if it has to be typed again
+	Tip          struct {
+		Number      string
+		StateName   string `json:"state_name"`
+		State       string
+		Merged      bool
+		Holder      string
+		HeldSince   day.Date `json:"held_since"`
+		Since       day.Date
+		Due         day.Date
+		Provisional bool
+		CanReopen   bool `json:"can_reopen"`
+		Feedback    *struct{ Attitude, Solved string }
+		Reason      string
+		Answers     []struct {
+			Text, Office string
+			On           day.Date
+			Amended      bool
+		}
+		Questions []struct {
+			Text    string
+			AskedOn day.Date `json:"asked_on"`
+			Answer  string
+		}
+		Notices []string
+	}
+}
+
+// trackTip answers POST /tipoff/track.
+func (d *door) trackTip(w http.ResponseWriter, r *http.Request) error {
+	return d.showTip(w, r, "/v1/tips/track")
+}
+
+// showTip calls path with the receipt in r's form, and what else it says, and
+// shows the tip-off. What failed leaves the page as it was, with what was typed.
+func (d *door) showTip(w http.ResponseWriter, r *http.Request, path string, says ...string) error {
+	if err := r.ParseForm(); err != nil {
+		return fault.Invalid.Wrap(err)
+	}
+	said := map[string]string{}
+	for _, name := range append([]string{"number", "code"}, says...) {
+		if v := strings.TrimSpace(r.PostForm.Get(name)); v != "" {
+			said[name] = strings.ReplaceAll(v, "\r\n", "\n")
+		}
+	}
+	t := tracked{Number: said["number"], Said: said}
+	failed := d.askTip(r, path, said, &t)
+	if failed != nil && len(said) > 2 && fault.KindOf(failed) != fault.NotFound {
+		t.Code = said["code"]
+		if err := d.askTip(r, "/v1/tips/track", map[string]string{"number": said["number"], "code": said["code"]}, &t); err == nil {
+			t.Found = true
+		}
+	}
+	code, page := http.StatusOK, view{Title: "办理进度", Done: len(says) > 0, Body: &t}
+	if failed != nil {
+		d.note(r, failed)
+		page = view{Title: "查询办理进度", Problem: problemOf(failed), Body: &t}
+		code = page.Problem.Status
+	} else {
+		t.Found, t.Code, t.Said = true, said["code"], nil
+	}
+	d.render(w, r, code, "tipoff_track", page)
+	return nil
+}
+
+// askTip says said to path and reads into t how the tip-off stands.
+func (d *door) askTip(r *http.Request, path string, said map[string]string, t *tracked) error {
+	body, err := json.Marshal(said)
+	if err != nil {
+		return err
+	}
+	raw, err := d.call(r.Context(), visitor{}, http.MethodPost, "tipoff", path, "", body)
+	if err == nil {
+		err = json.Unmarshal(raw, &t.Tip)
+	}
+	return err
+}
+
+// Ended reports whether t has an answer to be judged.
+func (t *tracked) Ended() bool { return len(t.Tip.Answers) > 0 }
+
+// Chosen reports whether value is what was said of name, now or before.
+func (t *tracked) Chosen(name, value string) bool {
+	if v, ok := t.Said[name]; ok {
+		return v == value
+	}
+	f := t.Tip.Feedback
+	return f != nil && (name == "attitude" && f.Attitude == value || name == "solved" && f.Solved == value)
+}
