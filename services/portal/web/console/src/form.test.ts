@@ -13,12 +13,12 @@ test('a reason is asked for where the flow table demands one, and once', () => {
 
 test('each kind of field makes its kind of value, and what is empty is left out', () => {
   const fields = [
-    field('decision', 'fixed', { value: 'grant' }), field('area', 'number'), field('passed', 'boolean'), field('missing', 'list'),
+    field('decision', 'fixed', { value: 'grant' }), field('area', 'number'), field('price_fen', 'yuan'), field('passed', 'boolean'), field('missing', 'list'),
     field('officers', 'list', { choices: ['a', 'b'] }), field('sponsor.name', 'line'), field('sponsor.uscc', 'line'), field('note', 'text'),
   ]
-  const values = { area: '12.5', passed: 'false', missing: '房产证\n\n 消防意见 ', officers: ['b'], 'sponsor.name': ' 甲 ', 'sponsor.uscc': 'X', note: '  ' }
+  const values = { area: '12.5', price_fen: '2999.9', passed: 'false', missing: '房产证\n\n 消防意见 ', officers: ['b'], 'sponsor.name': ' 甲 ', 'sponsor.uscc': 'X', note: '  ' }
   expect(bodyOf(fields, values)).toEqual({
-    decision: 'grant', area: 12.5, passed: false, missing: ['房产证', '消防意见'], officers: ['b'], sponsor: { name: '甲', uscc: 'X' },
+    decision: 'grant', area: 12.5, price_fen: 299990, passed: false, missing: ['房产证', '消防意见'], officers: ['b'], sponsor: { name: '甲', uscc: 'X' },
   })
 })
 

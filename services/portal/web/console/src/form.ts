@@ -39,7 +39,7 @@ export function missing(fields: Field[], values: Values): FormError[] {
     if (f.type === 'fixed') return []
     const v = values[f.name]
     if (empty(v)) return f.required ? [{ field: f.name, text: t('form.required', { field: f.label }) }] : []
-    const number = f.type === 'number' && !Number.isFinite(Number(v))
+    const number = (f.type === 'number' || f.type === 'yuan') && !Number.isFinite(Number(v))
     return number ? [{ field: f.name, text: t('form.number', { field: f.label }) }] : []
   })
 }
@@ -67,6 +67,7 @@ function typed(f: Field, v: Value): unknown {
   if (Array.isArray(v)) return v
   switch (f.type) {
     case 'number': return Number(v)
+    case 'yuan': return Math.round(Number(v) * 100) // money is 分 in the services
     case 'boolean': return v === 'true'
     case 'list': return v.split('\n').map((line) => line.trim()).filter((line) => line !== '')
     default: return v.trim()

@@ -44,6 +44,7 @@ export function menuOf(): { path: string; title: string }[] {
     : []
   if (names.length === 0) return []
   const pages = names.map((name) => ({ path: `/${name}`, title: lists[name].title }))
-  const situation = holds('principal', 'intake') ? [] : [{ path: '/situation', title: t('situation.title') }]
+  // The lists behind the figures are theirs to read.
+  const situation = holds('examiner', 'city') ? [{ path: '/situation', title: t('situation.title') }] : []
   return [{ path: '/', title: t('inbox.title') }, ...pages, ...situation]
 }
