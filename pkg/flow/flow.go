@@ -20,6 +20,7 @@ type Step struct {
 	Label            string   // what the button says
 	Roles            []string // who may; none is the system alone
 	Reason           bool     // a reason must be given
+	Batch            bool     // may be taken for many cases at once: nothing is weighed in it that the rules do not check
 	Deadline         string   // rule key of the period that begins with this step
 	Attachments      []string // documents that must be there
 	Basis            string   // the legal basis, for people to read
@@ -38,6 +39,7 @@ type Action struct {
 	Method string  `json:"method"`
 	Href   string  `json:"href" description:"path below the service's address"`
 	Reason bool    `json:"reason" description:"a reason must be given"`
+	Batch  bool    `json:"batch,omitempty" description:"may be taken for many cases at once, each checked on its own"`
 	Basis  string  `json:"basis,omitempty"`
 	Fields []Field `json:"fields,omitempty"`
 	Shown  bool    `json:"shown,omitempty" description:"its answer is for the caller to read, this once"`
@@ -75,7 +77,7 @@ func (m Machine) Actions(state, base string, c auth.Caller) []Action {
 	for _, s := range m.Steps {
 		if s.From == state && s.allows(c) {
 			actions = append(actions, Action{
-				Action: s.Action, Label: s.Label, Method: "POST", Reason: s.Reason, Basis: s.Basis,
+				Action: s.Action, Label: s.Label, Method: "POST", Reason: s.Reason, Batch: s.Batch, Basis: s.Basis,
 				Href: base + "/" + strings.ReplaceAll(s.Action, "_", "-"),
 			})
 		}

@@ -214,8 +214,18 @@ type FlagView struct {
 	RaisedOn    day.Date     `json:"raised_on"`
 	Due         day.Date     `json:"due" description:"the examiner answers by this day"`
 	Provisional bool         `json:"provisional"`
+	Light       string       `json:"light,omitempty" enum:"green,yellow,red" description:"of an open flag"`
+	DaysLeft    *int         `json:"days_left,omitempty" description:"working days until due; negative is overdue"`
 	ClearedOn   day.Date     `json:"cleared_on,omitzero"`
 	ClearedBy   string       `json:"cleared_by,omitempty" description:"the fact that cleared it"`
+}
+
+// lit is v with the light of its answer, while one is waited for.
+func (v FlagView) lit(today day.Date, c *day.Calendar) FlagView {
+	if v.State == flagOpen {
+		v.Light, v.DaysLeft = light(v.Due, today, c)
+	}
+	return v
 }
 
 func (f Flag) view() FlagView {

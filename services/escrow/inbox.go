@@ -32,21 +32,24 @@ type Inbox struct {
 	Items []Item `json:"items"`
 }
 
-// shine sets i's light: red on the last day and after it, yellow in the two
-// working days before.
-func (i *Item) shine(today day.Date, c *day.Calendar) {
-	i.Light = "green"
-	if i.Due.IsZero() {
-		return
+// soon is how many working days before the last day a light turns yellow.
+const soon = 2
+
+// light is how due stands, and the working days that are left: red after the last
+// day, yellow on it and shortly before.
+func light(due, today day.Date, c *day.Calendar) (string, *int) {
+	if due.IsZero() {
+		return "green", nil
 	}
-	left := c.WorkingDaysBetween(today, i.Due)
-	i.DaysLeft = &left
+	left := c.WorkingDaysBetween(today, due)
 	switch {
-	case left <= 0:
-		i.Light = "red"
-	case left <= 2:
-		i.Light = "yellow"
+	case today.After(due):
+		left = min(left, -1) // overdue by a weekend is overdue
+		return "red", &left
+	case left <= soon:
+		return "yellow", &left
 	}
+	return "green", &left
 }
 
 // FindInbox asks for the caller's inbox.
@@ -67,7 +70,7 @@ func (s *Service) Inbox(ctx context.Context, _ FindInbox) (Inbox, error) {
 		}
 		return Inbox{views(rows, func(r waitingRow) Item {
 			i := r.item()
-			i.shine(s.today(), calendar)
+			i.Light, i.DaysLeft = light(i.Due, s.today(), calendar)
 			return i
 		})}, nil
 	})

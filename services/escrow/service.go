@@ -51,12 +51,18 @@ type Summary struct {
 	HeldFen       Fen `json:"held_fen"`
 	ReleasedFen   Fen `json:"released_fen"`
 	RefundedFen   Fen `json:"refunded_fen"`
+
+	AsOf time.Time `json:"as_of" db:"-" description:"legal time of the count"`
 }
 
 // Summary counts for the public.
 func (s *Service) Summary(ctx context.Context, _ Summarize) (Summary, error) {
 	// The public sees no row, but may know how many there are.
-	return pg.InTx(pg.Worker(ctx, "summary"), s.DB, func(tx pgx.Tx) (Summary, error) { return findSummary(ctx, tx) })
+	return pg.InTx(pg.Worker(ctx, "summary"), s.DB, func(tx pgx.Tx) (Summary, error) {
+		sum, err := findSummary(ctx, tx)
+		sum.AsOf = s.Now()
+		return sum, err
+	})
 }
 
 // note records what happened to c. by is one of the actors of a history.

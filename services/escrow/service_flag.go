@@ -150,9 +150,13 @@ type Flags struct {
 func (s *Service) ListFlags(ctx context.Context, req ListFlags) (Flags, error) {
 	by, page := auth.From(ctx), max(req.Page, 1)
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Flags, error) {
+		calendar, err := rule.Calendar(ctx, tx)
+		if err != nil {
+			return Flags{}, err
+		}
 		all, err := listFlags(ctx, tx, scopeOf(by), req.State, page)
 		all, more := cut(all)
-		return Flags{views(all, Flag.view), page, more}, err
+		return Flags{views(all, func(f Flag) FlagView { return f.view().lit(s.today(), calendar) }), page, more}, err
 	})
 }
 
@@ -179,7 +183,11 @@ func (s *Service) FindFlag(ctx context.Context, req FindFlag) (FlagCase, error) 
 		if err != nil {
 			return FlagCase{}, err
 		}
+		calendar, err := rule.Calendar(ctx, tx)
+		if err != nil {
+			return FlagCase{}, err
+		}
 		history, err := listEntries(ctx, tx, &row.Contract)
-		return FlagCase{f.view(), row.line(row.InstitutionName, row.Billing, row.OpenFlags, row.sightOf(auth.From(ctx))), history}, err
+		return FlagCase{f.view().lit(s.today(), calendar), row.line(row.InstitutionName, row.Billing, row.OpenFlags, row.sightOf(auth.From(ctx))), history}, err
 	})
 }

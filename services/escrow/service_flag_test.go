@@ -79,7 +79,7 @@ func (h *house) flagged(v ContractView, rule string) {
 		h.t.Errorf("the examiner's inbox: %+v", inbox.Items)
 	}
 	seen := must(h.FindFlag(h.as("examiner"), FindFlag{f.ID}))(h.t)
-	if seen.State != flagOpen || seen.About.ID != v.ID || seen.About.Party != nil {
+	if seen.State != flagOpen || seen.About.ID != v.ID || seen.About.Party != nil || seen.Light != "green" || seen.DaysLeft == nil || *seen.DaysLeft != 5 {
 		h.t.Errorf("the examiner sees %+v", seen)
 	}
 	if n := h.facts("ContractFlagged"); n != 1 {

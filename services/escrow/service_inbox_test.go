@@ -14,7 +14,7 @@ func TestParentsInbox(t *testing.T) {
 		h.taught(v.ID, n)
 	}
 	must(h.DisputeLesson(h.as("parent"), DisputeLesson{h.key(), LessonOf{v.ID, 2}, "x"}))(t)
-	for today, want := range map[string]string{"2026-03-02": "green 15", "2026-03-19": "yellow 2", "2026-03-23": "red 0", "2026-03-24": "red -1"} {
+	for today, want := range map[string]string{"2026-03-02": "green 15", "2026-03-19": "yellow 2", "2026-03-23": "yellow 0", "2026-03-24": "red -1"} {
 		h.at(today)
 		i := must(h.Inbox(h.as("parent"), FindInbox{}))(t).Items
 		if len(i) != 2 || i[0].Kind != "lesson" || i[1].Kind != "contract" || i[1].DaysLeft != nil {

@@ -86,14 +86,15 @@ type GetSummary struct{}
 
 // PublicFigures is how many there are of each, of everything in the suite's places.
 type PublicFigures struct {
-	Counts []Count `json:"counts"`
+	Counts []Count   `json:"counts"`
+	AsOf   time.Time `json:"as_of" description:"legal time of the count"`
 }
 
 // GetSummary counts tasks, visits and rectifications by state. Figures only.
 func (s *Service) GetSummary(ctx context.Context, _ GetSummary) (PublicFigures, error) {
 	return pg.InTx(pg.Worker(ctx, "inspection:summary"), s.DB, func(tx pgx.Tx) (PublicFigures, error) {
 		counts, err := countAll(ctx, tx)
-		return PublicFigures{counts}, err
+		return PublicFigures{counts, s.Now()}, err
 	})
 }
 

@@ -13,6 +13,7 @@ import (
 	"xunguan/pkg/flow"
 	"xunguan/pkg/once"
 	"xunguan/pkg/pg"
+	"xunguan/pkg/rule"
 	inspectionv1 "xunguan/proto/inspection/v1"
 )
 
@@ -28,6 +29,8 @@ type OrderRectification struct {
 type RectificationView struct {
 	Rectification
 	AgencyName string        `json:"agency_name"`
+	Light      Light         `json:"light" description:"of the institution's report, while it is waited for"`
+	DaysLeft   int           `json:"days_left" description:"working days; negative when overdue"`
 	Actions    []flow.Action `json:"actions"`
 }
 
@@ -41,7 +44,15 @@ func (s *Service) viewRectification(ctx context.Context, tx pgx.Tx, r *Rectifica
 	for i := range all {
 		all[i].Fields = fields[all[i].Action]
 	}
-	return RectificationView{*r, r.Agency.Name(), all}, s.offerCrew(ctx, tx, all, r.InstitutionID, func(o Officer) bool { return slices.Contains(r.Agencies, o.Agency) })
+	v := RectificationView{Rectification: *r, AgencyName: r.Agency.Name(), Light: Green, Actions: all}
+	if r.State == rectOrdered || r.State == rectOverdue {
+		cal, err := rule.Calendar(ctx, tx)
+		if err != nil {
+			return v, err
+		}
+		v.Light, v.DaysLeft = light(cal, s.today(), r.Due)
+	}
+	return v, s.offerCrew(ctx, tx, all, r.InstitutionID, func(o Officer) bool { return slices.Contains(r.Agencies, o.Agency) })
 }
 
 // ordering is the states of a task in which its agencies may order rectification.

@@ -55,7 +55,8 @@ type TaskView struct {
 	Task
 	JurisdictionName string          `json:"jurisdiction_name"`
 	LeadOffice       string          `json:"lead_office"`
-	Light            Light           `json:"light"`
+	Light            Light           `json:"light" description:"of publishing the result"`
+	DaysLeft         int             `json:"days_left" description:"working days until publish_due; negative when overdue"`
 	Place            *Sweeping       `json:"place"`
 	Clues            []Tip           `json:"clues" description:"the tip-offs that the caller's office owns"`
 	Targets          []Target        `json:"targets"`

@@ -85,7 +85,7 @@ func (s *Service) fillAfter(ctx context.Context, tx pgx.Tx, v *TaskView) (err er
 	}
 	cal, err := rule.Calendar(ctx, tx)
 	if err == nil {
-		v.Light, _ = light(cal, s.today(), v.PublishDue)
+		v.Light, v.DaysLeft = light(cal, s.today(), v.PublishDue)
 	}
 	return err
 }

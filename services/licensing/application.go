@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math"
 	"slices"
+	"strconv"
 	"strings"
 	"unicode"
 
@@ -42,7 +43,7 @@ var stateNames = map[State]string{
 
 // Applications is the states of an application and the ways between them.
 var Applications = flow.Machine{Name: "办学许可申请", Steps: []flow.Step{
-	{From: "SUBMITTED", Action: "accept", To: "ACCEPTED", Label: "受理", Roles: []string{examinerRole}, Deadline: ruleDecide, Basis: "《行政许可法》第三十二条"},
+	{From: "SUBMITTED", Action: "accept", To: "ACCEPTED", Label: "受理", Roles: []string{examinerRole}, Batch: true, Deadline: ruleDecide, Basis: "《行政许可法》第三十二条"},
 	{From: "SUBMITTED", Action: "return", To: "RETURNED", Label: "一次告知补正", Roles: []string{examinerRole}, Reason: true, Basis: "《行政许可法》第三十二条第一款第四项"},
 	{From: "SUBMITTED", Action: "refuse_acceptance", To: "NOT_ACCEPTED", Label: "不予受理", Roles: []string{examinerRole}, Reason: true, Basis: "《行政许可法》第三十二条"},
 	{From: "SUBMITTED", Action: "deem_accepted", To: "ACCEPTED", Label: "逾期未告知，视为受理", Deadline: ruleDecide, Basis: "《行政许可法》第三十二条：逾期不告知的，自收到申请材料之日起即为受理"},
@@ -51,10 +52,10 @@ var Applications = flow.Machine{Name: "办学许可申请", Steps: []flow.Step{
 	{From: "RETURNED", Action: "withdraw", To: "WITHDRAWN", Label: "撤回申请", Roles: []string{principalRole}},
 	{From: "ACCEPTED", Action: "opinion", To: "ACCEPTED", Label: "出具行业意见", Roles: []string{"culture", "sport", "science"}, Basis: "教育部等十三部门《关于规范面向中小学生的非学科类校外培训的意见》"},
 	{From: "ACCEPTED", Action: "site_check", To: "ACCEPTED", Label: "现场核查签字", Roles: []string{examinerRole, "culture", "sport", "science", "market", "fire"}, Basis: "《行政许可法》第三十四条第三款"},
-	{From: "ACCEPTED", Action: "notice", To: "PUBLIC_NOTICE", Label: "公示", Roles: []string{examinerRole}, Deadline: ruleNotice, Basis: "地方办学许可程序：许可前公示"},
+	{From: "ACCEPTED", Action: "notice", To: "PUBLIC_NOTICE", Label: "公示", Roles: []string{examinerRole}, Batch: true, Deadline: ruleNotice, Basis: "地方办学许可程序：许可前公示"},
 	{From: "ACCEPTED", Action: "refuse", To: "REFUSED", Label: "不予许可", Roles: []string{examinerRole}, Reason: true, Basis: "《行政许可法》第三十八条、第四十二条"},
 	{From: "ACCEPTED", Action: "withdraw", To: "WITHDRAWN", Label: "撤回申请", Roles: []string{principalRole}},
-	{From: "PUBLIC_NOTICE", Action: "grant", To: "GRANTED", Label: "准予许可", Roles: []string{examinerRole}, Deadline: ruleIssue, Basis: "《行政许可法》第三十八条、第四十二条、第四十四条"},
+	{From: "PUBLIC_NOTICE", Action: "grant", To: "GRANTED", Label: "准予许可", Roles: []string{examinerRole}, Batch: true, Deadline: ruleIssue, Basis: "《行政许可法》第三十八条、第四十二条、第四十四条"},
 	{From: "PUBLIC_NOTICE", Action: "refuse", To: "REFUSED", Label: "不予许可", Roles: []string{examinerRole}, Reason: true, Basis: "《行政许可法》第三十八条、第四十二条"},
 	{From: "PUBLIC_NOTICE", Action: "withdraw", To: "WITHDRAWN", Label: "撤回申请", Roles: []string{principalRole}},
 }}
@@ -325,7 +326,7 @@ func LicenceNumber(county string, serial int) string {
 	return fmt.Sprintf("教民%s%d%06d号", county, trainingInstitution, serial)
 }
 
-// Actions is what c may do with f now. A decision is one action with a choice.
+// Actions is what c may do with f now.
 func (f *File) Actions(c auth.Caller) []flow.Action {
 	actions := []flow.Action{}
 	base := "/v1/applications/" + f.ID
@@ -340,19 +341,13 @@ func (f *File) Actions(c auth.Caller) []flow.Action {
 				continue
 			}
 		case "grant", "refuse":
-			if i := slices.IndexFunc(actions, func(a flow.Action) bool { return a.Action == "decide" }); i >= 0 {
-				actions[i].Fields[0].Choices = append(actions[i].Fields[0].Choices, a.Action)
-				continue
-			}
-			a.Label, a.Reason, a.Href = "作出决定", false, base+"/decide"
-			a.Fields = []flow.Field{
-				{Name: "decision", Label: "决定（grant 准予许可，refuse 不予许可）", Type: "choice", Required: true, Choices: []string{a.Action}},
-				{Name: "reason", Label: "理由（不予许可时必填）", Type: "text"},
-			}
-			a.Action = "decide"
+			a.Href, a.Fields = base+"/decide", decisionFields(a)
 		}
 		if a.Fields == nil {
 			a.Fields = applicationFields[a.Action]
+		}
+		if a.Action == "resubmit" {
+			a.Fields = f.filled(a.Fields)
 		}
 		actions = append(actions, a)
 	}
@@ -364,6 +359,29 @@ func (f *File) signedBy(account string) bool {
 	return slices.ContainsFunc(f.SiteChecks, func(s SiteCheck) bool { return s.Passed && s.Officer == account })
 }
 
+// filled is form with what the applicant said before.
+func (f *File) filled(form []flow.Field) []flow.Field {
+	said := map[string]string{
+		"name": f.Name, "category": string(f.Category), "item": f.Item, "kind": f.Kind, "mode": f.Mode, "address": f.Address,
+		"area_m2": strconv.FormatFloat(f.AreaM2, 'f', -1, 64), "capacity": strconv.Itoa(f.Capacity), "legal_form": f.LegalForm,
+		"sponsor.name": f.Sponsor.Name, "sponsor.uscc": f.Sponsor.USCC,
+	}
+	form = slices.Clone(form)
+	for i := range form {
+		form[i].Value = said[form[i].Name]
+	}
+	return form
+}
+
+// decisionFields is the form of a step that is one of two decisions at one address.
+func decisionFields(a flow.Action) []flow.Field {
+	fields := []flow.Field{{Name: "decision", Type: "fixed", Value: a.Action}}
+	if a.Reason {
+		fields = append(fields, reasonField)
+	}
+	return fields
+}
+
 var reasonField = flow.Field{Name: "reason", Label: "理由", Type: "text", Required: true}
 
 // applicationFields is what the form of each action asks for.
@@ -371,7 +389,7 @@ var applicationFields = map[string][]flow.Field{
 	"return":            {reasonField, {Name: "missing", Label: "需补正的材料（每行一项）", Type: "list", Required: true}},
 	"refuse_acceptance": {reasonField},
 	"opinion": {
-		{Name: "opinion", Label: "意见（agree 同意，disagree 不同意）", Type: "choice", Required: true, Choices: []string{"agree", "disagree"}},
+		{Name: "opinion", Label: "意见", Type: "choice", Required: true, Choices: []string{"agree", "disagree"}},
 		{Name: "text", Label: "意见内容", Type: "text", Required: true},
 	},
 	"site_check": {

@@ -22,6 +22,9 @@ type Item struct {
 	Light        Light    `json:"light"`
 	DaysLeft     *int     `json:"days_left" description:"working days; negative when overdue, null without a deadline"`
 	Href         string   `json:"href" description:"page of the staff console"`
+
+	Paused bool       `json:"paused,omitempty" description:"no time runs: the applicant is waited for"`
+	Terms  []Deadline `json:"terms,omitempty" description:"every period that runs, that of the whole case and those of its steps"`
 }
 
 var waitingFor = map[string]string{
@@ -101,7 +104,8 @@ func (f *File) item(kind string, c *day.Calendar, today day.Date) Item {
 	it := Item{
 		ID: f.ID, Kind: kind, Title: fmt.Sprintf("%s：%s（%s · %s）", waitingFor[kind], f.Name, f.Category.Name(), f.Item),
 		Jurisdiction: f.Jurisdiction, State: string(f.State), Since: f.since(), Due: clock.Due, Provisional: clock.Provisional,
-		Light: Green, Href: "/applications/" + f.ID,
+		Light: Green, Href: "/applications/" + f.ID, Paused: f.State == Returned,
+		Terms: slices.DeleteFunc(deadlines(f.Clocks, c, today, applicationDeadlines, f.open), func(d Deadline) bool { return !d.Open }),
 	}
 	if due {
 		left := 0

@@ -184,7 +184,7 @@ func TestApplicationsEnd(t *testing.T) {
 	}
 }
 
-// TestActions: the buttons are those of the flow, with a decision as one.
+// TestActions: the buttons are those of the flow; each decision is its own, with the reason that the table asks for.
 func TestActions(t *testing.T) {
 	f := licensing.File{Application: licensing.Application{ID: "x", State: licensing.Accepted, Jurisdiction: "320508", Facts: facts()}}
 	for _, tt := range []struct {
@@ -193,8 +193,8 @@ func TestActions(t *testing.T) {
 		want  string
 	}{
 		{"examiner", licensing.Submitted, "accept return refuse_acceptance"},
-		{"examiner", licensing.Accepted, "site_check notice decide[refuse]"},
-		{"examiner", licensing.PublicNotice, "decide[grant refuse]"},
+		{"examiner", licensing.Accepted, "site_check notice refuse(reason)"},
+		{"examiner", licensing.PublicNotice, "grant() refuse(reason)"},
 		{"examiner", licensing.Granted, ""},
 		{"culture", licensing.Accepted, "opinion site_check"},
 		{"sport", licensing.Accepted, "site_check"}, // the opinion on 美术 is not theirs
@@ -207,16 +207,30 @@ func TestActions(t *testing.T) {
 		var got []string
 		for _, a := range f.Actions(callers[tt.by]) {
 			text := a.Action
-			if a.Action == "decide" {
-				text += "[" + strings.Join(a.Fields[0].Choices, " ") + "]"
-				if a.Href != "/v1/applications/x/decide" {
-					t.Error(a.Href)
+			if strings.HasSuffix(a.Href, "/decide") {
+				if a.Fields[0].Type != "fixed" || a.Fields[0].Value != a.Action {
+					t.Errorf("%+v", a.Fields[0])
 				}
+				var asked []string
+				for _, field := range a.Fields[1:] {
+					asked = append(asked, field.Name)
+				}
+				text += "(" + strings.Join(asked, " ") + ")"
 			}
 			got = append(got, text)
 		}
 		if strings.Join(got, " ") != tt.want {
 			t.Errorf("%s at %s: %v, want %s", tt.by, tt.state, got, tt.want)
+		}
+	}
+}
+
+// TestResubmitFilled: who corrects an application finds in each field what it says now.
+func TestResubmitFilled(t *testing.T) {
+	f := licensing.File{Application: licensing.Application{ID: "x", State: licensing.Returned, Jurisdiction: "320508", Facts: facts()}}
+	for _, field := range f.Actions(callers["principal"])[0].Fields {
+		if field.Value == "" {
+			t.Errorf("%s is empty", field.Name)
 		}
 	}
 }

@@ -62,7 +62,7 @@ var ListEntries = flow.Machine{Name: "名单列入", Steps: []flow.Step{
 	{From: "PROPOSED", Action: "decline", To: "REFUSED", Label: "已有未结或在列的同类事项，不另行列入"},
 	{From: "PROPOSED", Action: "approve", To: "APPROVED", Label: "同意列入", Roles: []string{examinerRole}, Basis: "由提出人以外的同机关工作人员决定"},
 	{From: "PROPOSED", Action: "refuse", To: "REFUSED", Label: "不予列入", Roles: []string{examinerRole}, Reason: true},
-	{From: "APPROVED", Action: "publish", To: "PUBLISHED", Label: "公布", Roles: []string{examinerRole}},
+	{From: "APPROVED", Action: "publish", To: "PUBLISHED", Label: "公布", Roles: []string{examinerRole}, Batch: true},
 	{From: "PUBLISHED", Action: "remove", To: "REMOVED", Label: "移出名单", Roles: []string{examinerRole}, Reason: true},
 	{From: "PUBLISHED", Action: "set_aside", To: "REMOVED", Label: "撤销列入决定", Roles: []string{examinerRole, cityRole}, Reason: true, Basis: "由上级机关，或原机关决定人以外的人员撤销"},
 	{From: "PUBLISHED", Action: "supersede", To: "REMOVED", Label: "列入另一名单，原列入终止"},
@@ -232,14 +232,12 @@ func (e *ListEntry) basisText(term rule.Rule) string {
 	return text
 }
 
-// Actions is what c may do with e now. A decision is one action with a choice.
+// Actions is what c may do with e now.
 func (e *ListEntry) Actions(c auth.Caller, today day.Date) []flow.Action {
 	base := "/v1/list-entries/" + e.ID
 	actions := []flow.Action{}
 	for _, a := range ListEntries.Actions(string(e.State), base, c) {
 		switch a.Action {
-		case "refuse":
-			continue // a choice of decide
 		case "statement":
 			if c.Subject != e.Manager || e.MayState(today) != nil {
 				continue
@@ -250,15 +248,11 @@ func (e *ListEntry) Actions(c auth.Caller, today day.Date) []flow.Action {
 				continue
 			}
 			a.Fields = []flow.Field{reasonField, {Name: "document", Label: "据以撤销的文书（名称、文号）", Type: "text", Required: true}}
-		case "approve":
+		case "approve", "refuse":
 			if e.MayDecide(c) != nil {
 				continue
 			}
-			a.Action, a.Label, a.Href = "decide", "作出决定", base+"/decide"
-			a.Fields = []flow.Field{
-				{Name: "decision", Label: "决定（approve 同意列入，refuse 不予列入）", Type: "choice", Required: true, Choices: []string{"approve", "refuse"}},
-				{Name: "reason", Label: "理由（不予列入时必填）", Type: "text"},
-			}
+			a.Href, a.Fields = base+"/decide", decisionFields(a)
 		case "remove":
 			a.Fields = []flow.Field{reasonField}
 		}

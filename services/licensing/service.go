@@ -80,6 +80,31 @@ func (*Service) VerifyUSCC(_ context.Context, req VerifyUSCC) (Verdict, error) {
 	return Verdict{Valid: flaw == "", Reason: flaw, Detail: flaw.Say(req.Code)}, nil
 }
 
+// ListCategories asks what may be applied for.
+type ListCategories struct{}
+
+// Categories is the fields of training that are open to applications.
+type Categories struct {
+	Items []CategoryItems `json:"items"`
+}
+
+// CategoryItems is a field of training with its items.
+type CategoryItems struct {
+	Category Category `json:"category"`
+	Name     string   `json:"name"`
+	Items    []string `json:"items"`
+}
+
+// ListCategories lists the fields that one may apply in: there are to be no new
+// subject institutions (see Facts.Check).
+func (*Service) ListCategories(context.Context, ListCategories) (Categories, error) {
+	var open Categories
+	for _, c := range []Category{CultureArts, Sport, Science} {
+		open.Items = append(open.Items, CategoryItems{c, c.Name(), fields[c].items})
+	}
+	return open, nil
+}
+
 // Summarise asks for the public counts.
 type Summarise struct{}
 
@@ -88,11 +113,16 @@ type Summary struct {
 	Institutions int            `json:"institutions" description:"all that were ever licensed"`
 	ByStatus     map[Status]int `json:"by_status"`
 	ByList       map[List]int   `json:"by_list" description:"entries in force"`
+	AsOf         time.Time      `json:"as_of" description:"legal time of the count"`
 }
 
 // Summarise counts what is public of every institution.
 func (s *Service) Summarise(ctx context.Context, _ Summarise) (Summary, error) {
-	return pg.InTx(pg.Worker(ctx, "summary"), s.DB, func(tx pgx.Tx) (Summary, error) { return countSummary(ctx, tx) })
+	return pg.InTx(pg.Worker(ctx, "summary"), s.DB, func(tx pgx.Tx) (Summary, error) {
+		sum, err := countSummary(ctx, tx)
+		sum.AsOf = s.Now()
+		return sum, err
+	})
 }
 
 // Republish asks for the state of every institution to be published anew.

@@ -449,6 +449,18 @@ func TestInbox(t *testing.T) {
 			if i.Href != "/applications/"+i.ID || (i.DaysLeft == nil) != (i.Kind == "resubmit") || i.Title == "" {
 				t.Errorf("%+v", i)
 			}
+			// No time runs while the applicant is waited for; else the period of this step does.
+			runs, waits := map[string]string{"accept": "correct_by", "resubmit": ""}[i.Kind], i.Kind == "resubmit"
+			if runs == "" && !waits {
+				runs = "decide_by"
+			}
+			var terms []string
+			for _, d := range i.Terms {
+				terms = append(terms, d.Name)
+			}
+			if i.Paused != waits || strings.Join(terms, " ") != runs {
+				t.Errorf("%s: paused %t, terms %v, want %s", i.Kind, i.Paused, terms, runs)
+			}
 		}
 		slices.Sort(got)
 		return strings.Join(got, " ")

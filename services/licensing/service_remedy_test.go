@@ -138,7 +138,7 @@ func TestStatementLate(t *testing.T) {
 	if p := w.page("principal", e.ID); actionsOf(p) != "statement" || p.Actions[0].Href != "/v1/list-entries/"+e.ID+"/statement" || p.Actions[0].Fields[0].Name != "text" {
 		t.Errorf("%+v", p.Actions)
 	}
-	if got := actionsOf(w.page("examiner2", e.ID)); got != "decide" {
+	if got := actionsOf(w.page("examiner2", e.ID)); got != "approve refuse" {
 		t.Error(got)
 	}
 	w.after(e.StatementUntil)

@@ -48,6 +48,7 @@ var Grants = auth.Roles(map[string][]auth.Permission{
 // Routes publishes s on api.
 func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/uscc/{code}", "VerifyUSCC", auth.Public, s.VerifyUSCC)
+	kit.Route(api, "GET /v1/categories", "ListCategories", auth.Public, s.ListCategories)
 	kit.Route(api, "GET /v1/summary", "Summarise", auth.Public, s.Summarise, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "ReadInbox", ReadInboxes, s.ReadInbox)
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))

@@ -197,6 +197,7 @@ func matrix() map[string]cell {
 	const readers = "examiner:200 examiner2:200 city:200 culture:200 sport:200 science:200 market:200 fire:200 fire2:200 principal:200"
 	return map[string]cell{
 		"VerifyUSCC":        {may: "public"},
+		"ListCategories":    {may: "public"},
 		"Summarise":         {may: "public"},
 		"ReadInbox":         {may: readers, away: 200},
 		"Republish":         {may: "city:200", away: 200},

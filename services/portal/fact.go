@@ -290,7 +290,7 @@ func readable(key, raw string) string {
 	if t, err := time.Parse(time.RFC3339, raw); err == nil {
 		return moment(t)
 	}
-	if coded[key] {
+	if slices.Contains(coded, key) {
 		return wordOf(key, raw)
 	}
 	return raw

@@ -25,6 +25,7 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/parameters", "ListParameters", auth.Public, s.ListParameters)
 	kit.Route(api, "GET /v1/calendar", "GetCalendar", auth.Public, s.GetCalendar)
 	kit.Route(api, "GET /v1/due", "ReckonDue", auth.Public, s.ReckonDue)
+	kit.Route(api, "GET /v1/divisions", "ListDivisions", auth.Public, s.ListDivisions)
 	kit.Route(api, "POST /v1/rules", "EnactRule", EnactRules, s.EnactRule)
 	kit.Route(api, "POST /v1/rules/{key}/repeal", "RepealRule", RepealRules, s.RepealRule)
 	kit.Route(api, "POST /v1/calendars", "PublishCalendar", PublishCalendars, s.PublishCalendar)

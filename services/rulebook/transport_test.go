@@ -131,6 +131,11 @@ func TestReads(t *testing.T) {
 		{"/v1/calendar?year=2026", 200, `{"date":"2026-10-10","working":true,"name":"国庆节调休上班"}`},
 		{"/v1/calendar?year=2027", 404, `尚未公布`},
 		{"/v1/calendar?year=26", 400, `/query/year`},
+		{"/v1/divisions", 200, `{"items":[{"code":"110000","name":"北京市","level":"province","parent":"000000"}`},
+		{"/v1/divisions?under=320500", 200, `{"code":"320508","name":"姑苏区","level":"county","parent":"320500"}`},
+		{"/v1/divisions?under=320508", 200, `{"items":[]}`},
+		{"/v1/divisions?under=320599", 404, `没有代码为 320599 的行政区划`},
+		{"/v1/divisions?under=3205", 400, `/query/under`},
 		{"/v1/parameters", 200, `{"key":"alert.week_out"`},
 		{"/v2/rules", 404, `此地址不存在`},
 	} {
@@ -277,7 +282,7 @@ func TestWrites(t *testing.T) {
 // TestMatrix is every route and every role: a new route fails it until it is listed.
 func TestMatrix(t *testing.T) {
 	may := map[string][]string{
-		"ListRules": nil, "ListVersions": nil, "ListParameters": nil, "GetCalendar": nil, "ReckonDue": nil, // public
+		"ListRules": nil, "ListVersions": nil, "ListParameters": nil, "GetCalendar": nil, "ReckonDue": nil, "ListDivisions": nil, // public
 		"EnactRule": {"city"}, "RepealRule": {"city"}, "PublishCalendar": {"city"}, "Republish": {"city"},
 	}
 	api := newAPI(new(rulebook.Service))

@@ -262,7 +262,16 @@ func TestOverdueOnce(t *testing.T) {
 	}
 	b.dispatch(id, "education")
 	b.accept(id, "examiner")
+	waits := func(want bool) {
+		t.Helper()
+		box, err := b.Inbox(b.as("examiner"), struct{}{})
+		if err != nil || len(box.Items) != 1 || box.Items[0].Paused != want || len(box.Items[0].Terms) == 0 {
+			t.Errorf("inbox %+v, %v; want its clocks, paused %t", box.Items, err, want)
+		}
+	}
+	waits(false)
 	b.ok(b.AskReporter(b.as("examiner"), tipoff.AskReporter{Key: b.key(), ID: id, Text: "请补充"}))
+	waits(true)
 	b.at("2026-04-20")
 	if n := b.settle(); n != 0 {
 		t.Errorf("%d clocks ran out while the reporter was waited for", n)

@@ -3,6 +3,8 @@ package tipoff
 import (
 	"context"
 	"fmt"
+	"slices"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
@@ -254,6 +256,9 @@ type Item struct {
 	Light        Light    `json:"light"`
 	DaysLeft     *int     `json:"days_left" description:"working days; negative when overdue, null without a deadline"`
 	Href         string   `json:"href" description:"page of the staff console"`
+
+	Paused bool    `json:"paused,omitempty" description:"no time runs: the reporter is waited for"`
+	Terms  []Clock `json:"terms,omitempty" description:"every clock that runs"`
 }
 
 // Inbox is what waits.
@@ -311,7 +316,8 @@ func item(t *Tip, cs []Clock) Item {
 	kind := waitingFor[t.State]
 	it := Item{
 		ID: t.ID, Kind: kind[0], Title: fmt.Sprintf("%s：%s（%s）", kind[1], t.subjectName(), t.matter()), Jurisdiction: t.Jurisdiction,
-		State: string(t.State), Since: t.ReceivedOn, Light: Green, Href: "/tips/" + t.ID,
+		State: string(t.State), Since: t.ReceivedOn, Light: Green, Href: "/tips/" + t.ID, Paused: t.State == Waiting,
+		Terms: slices.DeleteFunc(slices.Clone(cs), func(c Clock) bool { return !c.running() }),
 	}
 	if c := next(cs); c != nil {
 		left := c.DaysLeft
@@ -326,6 +332,8 @@ type Summary struct {
 	Total      int     `json:"total"`
 	ByState    []Count `json:"by_state"`
 	ByCategory []Count `json:"by_category"`
+
+	AsOf time.Time `json:"as_of" description:"legal time of the count"`
 }
 
 // fewest is the least number that is told on its own.
@@ -339,7 +347,7 @@ func (s *Service) Summarise(ctx context.Context, _ struct{}) (Summary, error) {
 			return Summary{}, err
 		}
 		byCategory, err := countTips(ctx, tx, `CASE WHEN category = '' THEN suggested ELSE category END`)
-		sum := Summary{ByState: coarse(byState), ByCategory: coarse(byCategory)}
+		sum := Summary{ByState: coarse(byState), ByCategory: coarse(byCategory), AsOf: s.Now()}
 		for _, c := range sum.ByState {
 			sum.Total += c.Count
 		}

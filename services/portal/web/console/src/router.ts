@@ -1,0 +1,50 @@
+// The console's pages and who has which in the menu. Pages beyond the inbox are
+// loaded when they are opened.
+import { createRouter, createWebHistory } from 'vue-router'
+import { t } from './catalogue'
+import { lists, type ListName } from './lists'
+import InboxPage from './pages/InboxPage.vue'
+import { holds } from './session'
+
+const cases = {
+  applications: () => import('./pages/ApplicationPage.vue'),
+  'list-entries': () => import('./pages/ListEntryPage.vue'),
+  institutions: () => import('./pages/InstitutionPage.vue'),
+  flags: () => import('./pages/FlagPage.vue'),
+  contracts: () => import('./pages/ContractPage.vue'),
+  accounts: () => import('./pages/AccountPage.vue'),
+  tips: () => import('./pages/TipPage.vue'),
+  tasks: () => import('./pages/TaskPage.vue'),
+  visits: () => import('./pages/VisitPage.vue'),
+  draws: () => import('./pages/DrawPage.vue'),
+  rectifications: () => import('./pages/RectificationPage.vue'),
+  'follow-ups': () => import('./pages/FollowUpPage.vue'),
+}
+
+export const router = createRouter({
+  history: createWebHistory('/console/'),
+  scrollBehavior: (_to, _from, saved) => saved ?? { top: 0 },
+  routes: [
+    { path: '/', component: InboxPage },
+    ...Object.keys(lists).map((name) => ({ path: `/${name}`, component: () => import('./pages/ListPage.vue'), props: { name } })),
+    ...Object.entries(cases).map(([name, component]) => ({ path: `/${name}/:id`, component, props: true })),
+    { path: '/apply', component: () => import('./pages/ApplyPage.vue') },
+    { path: '/situation', component: () => import('./pages/SituationPage.vue') },
+    { path: '/print/:kind(applications|institutions|list-entries)/:id/:paper', component: () => import('./pages/PrintPage.vue'), props: true },
+    { path: '/:rest(.*)*', component: () => import('./pages/NowherePage.vue') },
+  ],
+})
+
+/** menuOf is the pages that who is logged in works with. */
+export function menuOf(): { path: string; title: string }[] {
+  const names: ListName[] = holds('principal') ? ['applications', 'institutions', 'flags', 'contracts', 'visits', 'rectifications', 'list-entries']
+    : holds('intake') ? ['tips']
+    : holds('examiner', 'city') ? ['applications', 'institutions', 'list-entries', 'flags', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'follow-ups', 'officers']
+    : holds('culture', 'market', 'fire', 'sport', 'science') ? ['applications', 'institutions', 'list-entries', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'officers']
+    : []
+  if (names.length === 0) return []
+  const pages = names.map((name) => ({ path: `/${name}`, title: lists[name].title }))
+  // The lists behind the figures are theirs to read.
+  const situation = holds('examiner', 'city') ? [{ path: '/situation', title: t('situation.title') }] : []
+  return [{ path: '/', title: t('inbox.title') }, ...pages, ...situation]
+}
