@@ -4,6 +4,7 @@ import (
 	"context"
 	"embed"
 	"io/fs"
+	"slices"
 	"time"
 
 	"github.com/google/uuid"
@@ -21,7 +22,7 @@ var migrations embed.FS
 func Migrations() fs.FS { dir, _ := fs.Sub(migrations, "migrations"); return dir }
 
 // Rules are the keys of the rulebook that escrow decides by.
-var Rules = append([]string{flagAnswer, autoConfirm, onSilence, autoAgree, holdClause}, feeRules...)
+var Rules = append([]string{flagAnswer, autoConfirm, onSilence, autoAgree, holdClause}, slices.Concat(feeRules, WarningRules)...)
 
 // Service is escrow's use cases. Each is one transaction.
 type Service struct {

@@ -24,15 +24,17 @@ var (
 	ReadStatements  = auth.Permit("escrow:statement:read")
 	BookDifferences = auth.Permit("escrow:difference:book")
 	RepublishAll    = auth.Permit("escrow:republish")
+	ReadWarnings    = auth.Permit("escrow:warning:read")
+	JudgeWarnings   = auth.Permit("escrow:warning:evaluate")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
 )
 
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadStatements, ReadInbox},
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadStatements, ReadWarnings, ReadInbox},
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox},
-	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox},
+	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadWarnings, JudgeWarnings, ReadInbox},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadWarnings, JudgeWarnings, ReadInbox},
 })
 
 // Routes publishes s on api.
@@ -60,6 +62,9 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/statements/{institution}/{account}", "FindStatement", ReadStatements, s.FindStatement)
 	kit.Route(api, "POST /v1/differences", "RecordDifference", BookDifferences, s.RecordDifference, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/differences/{id}/reverse", "ReverseDifference", BookDifferences, s.ReverseDifference, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/warnings", "ListWarnings", ReadWarnings, s.ListWarnings)
+	kit.Route(api, "GET /v1/warnings/{institution}", "FindWarning", ReadWarnings, s.FindWarning)
+	kit.Route(api, "GET /v1/warning-evaluation", "EvaluateWarnings", JudgeWarnings, s.EvaluateWarnings, kit.As(kit.Reports))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary, kit.As(kit.Reports))

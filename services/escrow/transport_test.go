@@ -155,6 +155,9 @@ var matrix = map[string]struct {
 	"FindStatement":     {"GET", "/v1/statements/art/held?contract={id}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"RecordDifference":  {"POST", "/v1/differences", `{"institution":"art","account":"custody","amount_fen":1,"reference":"VOUCHER-1","reason":"x"}`, "examiner", "neighbour", false},
 	"ReverseDifference": {"POST", "/v1/differences/{difference}/reverse", `{"reason":"x"}`, "examiner", "neighbour", false},
+	"ListWarnings":      {"GET", "/v1/warnings", "", "principal examiner city", "principal2 neighbour", true},
+	"FindWarning":       {"GET", "/v1/warnings/art", "", "principal examiner city", "principal2 neighbour", false},
+	"EvaluateWarnings":  {"GET", "/v1/warning-evaluation?on=2026-03-01&days=1", "", "examiner city neighbour", "", false},
 	"Republish":         {"POST", "/v1/republish", "", "city", "", false},
 	"Inbox":             {"GET", "/v1/inbox", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
 	"Summary":           {"GET", "/v1/summary", "", strings.Join(all, " "), "", false},
@@ -172,9 +175,10 @@ func TestMatrix(t *testing.T) {
 	h.taught(v.ID, 3)
 	refund := must(h.RequestRefund(h.as("parent"), RequestRefund{Key: h.key(), Contract: v.ID, Lessons: 1, Reason: "x"}))(t).ID
 	h.black("case-1", "art")
+	h.watch()
 	fill := strings.NewReplacer("{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
 	shows := func(body string) bool {
-		return strings.Contains(body, v.ID) || strings.Contains(body, v.Flags[0].ID) || strings.Contains(body, `"cause_id":"case-1"`)
+		return strings.Contains(body, v.ID) || strings.Contains(body, v.Flags[0].ID) || strings.Contains(body, `"cause_id":"case-1"`) || strings.Contains(body, `"institution":"art"`)
 	}
 	for _, r := range api.Routes() {
 		m, listed := matrix[r.Name]
@@ -188,7 +192,7 @@ func TestMatrix(t *testing.T) {
 			ok := code == http.StatusForbidden
 			switch {
 			case own && m.method == http.MethodGet:
-				ok = code == http.StatusOK && (r.Name == "Summary" || shows(body))
+				ok = code == http.StatusOK && (r.Name == "Summary" || r.Name == "EvaluateWarnings" || shows(body))
 			case own:
 				ok = code == http.StatusOK || code == http.StatusConflict
 			case foreign && m.list:

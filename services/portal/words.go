@@ -15,6 +15,7 @@ var names = map[string]string{ //nolint:gosec // words, one of which is like a p
 	"science": "科学技术", "civil": "民政", "police": "公安", "intake": "举报受理中心", "city": "市级教育",
 	// units, and how sure a rule's source is
 	"fen": "分", "ratio": "（比例）", "ratio_per_day": "（每日比例）", "hour": "小时", "minute": "分钟", "times": "次", "school": "所学校", "visit": "次检查",
+	"point": "分（评分）", "percent": "%（百分数）",
 	"clause": "（条款）", "list": "（清单）", "text": "（文字）", "time_of_day": "（时刻）",
 	"provenance.V": "读过全文", "provenance.P": "读过摘录", "provenance.S": "项目文件", "provenance.L": "地方规定", "provenance.memory": "凭记忆，待核实", "provenance.D": "本系统默认",
 	// kinds
@@ -25,6 +26,9 @@ var names = map[string]string{ //nolint:gosec // words, one of which is like a p
 	"key": "重点检查事项", "general": "一般检查事项",
 	// why an officer keeps away
 	"certificate_expired": "检查日执法证件已失效", "conflict": "与该机构有利害关系，回避", "relative": "近亲属有利害关系", "former": "曾在该机构任职", "patch": "日常监管片区", "own": "自行申请回避",
+	// the early warning
+	"NONE": "无预警", "YELLOW": "黄色预警", "RED": "红色预警", "CONTROL": "对照组",
+	"signal.refunds": "退费上升", "signal.lag": "课时滞后", "signal.cover": "覆盖下降", "signal.discount": "打折揽收", "signal.tips": "举报增多",
 	// states; a service's own words come first where it sends them
 	"RECEIVED": "已收到", "TRIAGED": "已甄别", "DISPATCHED": "已分派", "RETURNED": "已退回", "DISPATCHED_AGAIN": "再次分派", "ARBITRATION": "提交裁定", "ASSIGNED": "裁定指派",
 	"HANDLING": "办理中", "WAITING": "待举报人补充", "ANSWERED": "已答复", "CLOSED": "已办结", "MERGED": "并案办理", "NOT_TRAINING": "不属于校外培训，已退回",
@@ -64,7 +68,7 @@ var coded = map[string]bool{
 	"category": true, "kind": true, "mode": true, "status": true, "state": true, "list": true, "legal_form": true, "agency": true, "unit": true,
 	"rule_unit": true, "light": true, "decision": true, "billing": true, "provenance": true, "account": true, "channel": true, "outcome": true, "nature": true, "subject_kind": true,
 	"reason": true, "owner": true, "suggested_owner": true, "agencies": true, "signed": true, "lead": true, "opinion": true, "command": true, "type": true,
-	"level": true,
+	"level": true, "band": true, "was": true, "signal": true,
 }
 
 // labels is what people read instead of a field's name.
@@ -159,6 +163,10 @@ var labels = map[string]string{
 	// money that waits
 	"hold": "暂停拨付", "clause": "条款", "cause_id": "依据的名单", "waiting_lessons": "待拨付课时", "waiting": "待拨付", "on_hold": "暂停拨付（课时）", "on_hold_fen": "暂停拨付金额", "application_id": "申请",
 	"account": "科目", "account_text": "科目", "balance_fen": "余额", "lines": "分录", "side": "方向", "credit_fen": "贷方", "debit_fen": "借方", "kind_text": "类型", "reference": "业务编号", "reverses": "冲正", "transfer": "记账编号",
+	// the early warning
+	"arms": "分组", "band": "预警级别", "band_text": "预警级别", "was": "原级别", "control": "对照组", "control_text": "分组", "control_rule": "分组依据", "points": "分值",
+	"reasons": "原因", "signal": "信号", "changes": "级别变动", "till": "截至", "arms.institutions": "机构数", "arms.held": "其中被暂停拨付",
+	"percent": "百分数", "percent_version": "百分数的规则版本",
 	// what decisions rest on
 	"education": "教育部门人员到场", "list_entry": "名单编号", "list_entry_since": "列入日期", "listed": "现在的名单", "today": "当日", "was_due": "原到期日",
 	"manager": "负责人账号", "registered_on": "登记日期", "status_since": "状态自", "attribute": "项目", "warnings": "提示", "actions": "可办事项", "page": "页", "size": "每页", "to": "到",

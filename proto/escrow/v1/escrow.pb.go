@@ -706,6 +706,161 @@ func (x *PayoutsResumed) GetHold() *Hold {
 	return nil
 }
 
+// WarningChanged: the early warning puts an institution into another band. It is a
+// reason to look, and decides nothing. Keyed by institution.
+type WarningChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	InstitutionId string                 `protobuf:"bytes,1,opt,name=institution_id,json=institutionId,proto3" json:"institution_id,omitempty"`
+	Jurisdiction  string                 `protobuf:"bytes,2,opt,name=jurisdiction,proto3" json:"jurisdiction,omitempty"`
+	Band          string                 `protobuf:"bytes,3,opt,name=band,proto3" json:"band,omitempty"` // NONE YELLOW RED
+	Was           string                 `protobuf:"bytes,4,opt,name=was,proto3" json:"was,omitempty"`
+	Points        int32                  `protobuf:"varint,5,opt,name=points,proto3" json:"points,omitempty"`
+	On            string                 `protobuf:"bytes,6,opt,name=on,proto3" json:"on,omitempty"` // date
+	Reasons       []*WarningReason       `protobuf:"bytes,7,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WarningChanged) Reset() {
+	*x = WarningChanged{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WarningChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WarningChanged) ProtoMessage() {}
+
+func (x *WarningChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WarningChanged.ProtoReflect.Descriptor instead.
+func (*WarningChanged) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *WarningChanged) GetInstitutionId() string {
+	if x != nil {
+		return x.InstitutionId
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetJurisdiction() string {
+	if x != nil {
+		return x.Jurisdiction
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetBand() string {
+	if x != nil {
+		return x.Band
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetWas() string {
+	if x != nil {
+		return x.Was
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetPoints() int32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *WarningChanged) GetOn() string {
+	if x != nil {
+		return x.On
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetReasons() []*WarningReason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+// WarningReason is one signal of an early warning.
+type WarningReason struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signal        string                 `protobuf:"bytes,1,opt,name=signal,proto3" json:"signal,omitempty"` // refunds lag cover discount tips
+	Points        int32                  `protobuf:"varint,2,opt,name=points,proto3" json:"points,omitempty"`
+	Explanation   string                 `protobuf:"bytes,3,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WarningReason) Reset() {
+	*x = WarningReason{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WarningReason) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WarningReason) ProtoMessage() {}
+
+func (x *WarningReason) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WarningReason.ProtoReflect.Descriptor instead.
+func (*WarningReason) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WarningReason) GetSignal() string {
+	if x != nil {
+		return x.Signal
+	}
+	return ""
+}
+
+func (x *WarningReason) GetPoints() int32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *WarningReason) GetExplanation() string {
+	if x != nil {
+		return x.Explanation
+	}
+	return ""
+}
+
 // Hold is a stop of payouts under the custody agreement.
 type Hold struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -723,7 +878,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -735,7 +890,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[13]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -748,7 +903,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{13}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Hold) GetId() string {
@@ -821,7 +976,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -833,7 +988,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -846,7 +1001,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Account) GetInstitutionId() string {
@@ -906,7 +1061,7 @@ type Contract struct {
 
 func (x *Contract) Reset() {
 	*x = Contract{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -918,7 +1073,7 @@ func (x *Contract) String() string {
 func (*Contract) ProtoMessage() {}
 
 func (x *Contract) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -931,7 +1086,7 @@ func (x *Contract) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contract.ProtoReflect.Descriptor instead.
 func (*Contract) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Contract) GetId() string {
@@ -1045,7 +1200,7 @@ type Flag struct {
 
 func (x *Flag) Reset() {
 	*x = Flag{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1057,7 +1212,7 @@ func (x *Flag) String() string {
 func (*Flag) ProtoMessage() {}
 
 func (x *Flag) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1070,7 +1225,7 @@ func (x *Flag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flag.ProtoReflect.Descriptor instead.
 func (*Flag) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Flag) GetId() string {
@@ -1164,7 +1319,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1176,7 +1331,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1189,7 +1344,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Refund) GetId() string {
@@ -1274,7 +1429,19 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\vPayoutsHeld\x12#\n" +
 	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"5\n" +
 	"\x0ePayoutsResumed\x12#\n" +
-	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"\xdf\x01\n" +
+	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"\xdd\x01\n" +
+	"\x0eWarningChanged\x12%\n" +
+	"\x0einstitution_id\x18\x01 \x01(\tR\rinstitutionId\x12\"\n" +
+	"\fjurisdiction\x18\x02 \x01(\tR\fjurisdiction\x12\x12\n" +
+	"\x04band\x18\x03 \x01(\tR\x04band\x12\x10\n" +
+	"\x03was\x18\x04 \x01(\tR\x03was\x12\x16\n" +
+	"\x06points\x18\x05 \x01(\x05R\x06points\x12\x0e\n" +
+	"\x02on\x18\x06 \x01(\tR\x02on\x122\n" +
+	"\areasons\x18\a \x03(\v2\x18.escrow.v1.WarningReasonR\areasons\"a\n" +
+	"\rWarningReason\x12\x16\n" +
+	"\x06signal\x18\x01 \x01(\tR\x06signal\x12\x16\n" +
+	"\x06points\x18\x02 \x01(\x05R\x06points\x12 \n" +
+	"\vexplanation\x18\x03 \x01(\tR\vexplanation\"\xdf\x01\n" +
 	"\x04Hold\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0einstitution_id\x18\x02 \x01(\tR\rinstitutionId\x12\"\n" +
@@ -1343,7 +1510,7 @@ func file_escrow_v1_escrow_proto_rawDescGZIP() []byte {
 	return file_escrow_v1_escrow_proto_rawDescData
 }
 
-var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 18)
+var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 20)
 var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*AccountOpened)(nil),   // 0: escrow.v1.AccountOpened
 	(*ContractSigned)(nil),  // 1: escrow.v1.ContractSigned
@@ -1358,36 +1525,39 @@ var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*RefundPaid)(nil),      // 10: escrow.v1.RefundPaid
 	(*PayoutsHeld)(nil),     // 11: escrow.v1.PayoutsHeld
 	(*PayoutsResumed)(nil),  // 12: escrow.v1.PayoutsResumed
-	(*Hold)(nil),            // 13: escrow.v1.Hold
-	(*Account)(nil),         // 14: escrow.v1.Account
-	(*Contract)(nil),        // 15: escrow.v1.Contract
-	(*Flag)(nil),            // 16: escrow.v1.Flag
-	(*Refund)(nil),          // 17: escrow.v1.Refund
+	(*WarningChanged)(nil),  // 13: escrow.v1.WarningChanged
+	(*WarningReason)(nil),   // 14: escrow.v1.WarningReason
+	(*Hold)(nil),            // 15: escrow.v1.Hold
+	(*Account)(nil),         // 16: escrow.v1.Account
+	(*Contract)(nil),        // 17: escrow.v1.Contract
+	(*Flag)(nil),            // 18: escrow.v1.Flag
+	(*Refund)(nil),          // 19: escrow.v1.Refund
 }
 var file_escrow_v1_escrow_proto_depIdxs = []int32{
-	14, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
-	15, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
-	15, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
-	15, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
-	16, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
-	15, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
-	16, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
-	15, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
-	15, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
-	15, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
-	15, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
-	17, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
-	15, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
-	17, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
-	15, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
-	17, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
-	13, // 16: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
-	13, // 17: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
-	18, // [18:18] is the sub-list for method output_type
-	18, // [18:18] is the sub-list for method input_type
-	18, // [18:18] is the sub-list for extension type_name
-	18, // [18:18] is the sub-list for extension extendee
-	0,  // [0:18] is the sub-list for field type_name
+	16, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
+	17, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
+	17, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
+	17, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
+	18, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
+	17, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
+	18, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
+	17, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
+	17, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
+	17, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
+	17, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
+	19, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
+	17, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
+	19, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
+	17, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
+	19, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
+	15, // 16: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
+	15, // 17: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
+	14, // 18: escrow.v1.WarningChanged.reasons:type_name -> escrow.v1.WarningReason
+	19, // [19:19] is the sub-list for method output_type
+	19, // [19:19] is the sub-list for method input_type
+	19, // [19:19] is the sub-list for extension type_name
+	19, // [19:19] is the sub-list for extension extendee
+	0,  // [0:19] is the sub-list for field type_name
 }
 
 func init() { file_escrow_v1_escrow_proto_init() }
@@ -1401,7 +1571,7 @@ func file_escrow_v1_escrow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_escrow_v1_escrow_proto_rawDesc), len(file_escrow_v1_escrow_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   18,
+			NumMessages:   20,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
