@@ -10,6 +10,7 @@ import (
 	"xunguan/pkg/event"
 	escrowv1 "xunguan/proto/escrow/v1"
 	licensingv1 "xunguan/proto/licensing/v1"
+	tipoffv1 "xunguan/proto/tipoff/v1"
 )
 
 // Topic carries escrow's events, keyed by contract, or by institution for facts
@@ -18,7 +19,7 @@ const Topic = "escrow.events"
 
 // Events adds to m what escrow learns from licensing. Every event carries the
 // whole state of its institution, so a repeated one changes nothing; a list entry
-// holds payouts once, and resumes them once.
+// holds payouts once, and resumes them once. Of tip-offs it learns that there is one.
 func (s *Service) Events(m event.Mux) {
 	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *licensingv1.LicenceIssued) error {
 		return s.learn(ctx, tx, e.GetInstitution())
@@ -46,6 +47,15 @@ func (s *Service) Events(m event.Mux) {
 			return err
 		}
 		return s.entryRemoved(ctx, tx, e.GetEntry())
+	})
+	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *tipoffv1.TipReceived) error {
+		return tipped(ctx, tx, e.GetTip(), false)
+	})
+	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *tipoffv1.TipDispatched) error {
+		return tipped(ctx, tx, e.GetTip(), false)
+	})
+	event.On(m, func(ctx context.Context, tx pgx.Tx, _ string, e *tipoffv1.TipMerged) error {
+		return tipped(ctx, tx, e.GetTip(), true)
 	})
 }
 
@@ -119,6 +129,16 @@ func payoutsHeldFact(h Hold) *escrowv1.PayoutsHeld { return &escrowv1.PayoutsHel
 
 func payoutsResumed(h Hold) *escrowv1.PayoutsResumed {
 	return &escrowv1.PayoutsResumed{Hold: h.pb()}
+}
+
+func warningChanged(w EarlyWarning, was string) *escrowv1.WarningChanged {
+	e := &escrowv1.WarningChanged{
+		InstitutionId: w.InstitutionID, Jurisdiction: w.Jurisdiction, Band: w.Band, Was: was, Points: number(w.Points), On: w.On.String(),
+	}
+	for _, r := range w.Reasons {
+		e.Reasons = append(e.Reasons, &escrowv1.WarningReason{Signal: r.Signal, Points: number(r.Points), Explanation: r.Explanation})
+	}
+	return e
 }
 
 func (h Hold) pb() *escrowv1.Hold {

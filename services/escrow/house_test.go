@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -193,10 +194,11 @@ func (h *house) contract(by, id string) ContractView {
 	return must(h.FindContract(h.as(by), FindContract{id}))(h.t)
 }
 
-// settle applies all that is due.
+// settle applies all that is due, but for the daily scores.
 func (h *house) settle() int {
 	h.t.Helper()
-	return must((&due.Clockwork{DB: h.DB, Now: h.Now, Timers: h.Timers()}).Settle(h.t.Context()))(h.t)
+	timers := slices.DeleteFunc(h.Timers(), func(t due.Timer) bool { return t.Name == watchTimer })
+	return must((&due.Clockwork{DB: h.DB, Now: h.Now, Timers: timers}).Settle(h.t.Context()))(h.t)
 }
 
 // work runs f as a worker, which sees every row.

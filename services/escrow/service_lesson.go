@@ -214,6 +214,7 @@ func (s *Service) Timers() []due.Timer {
 		{Name: "republish", Apply: s.republish, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
 			return nextRepublication(ctx, tx)
 		}},
+		{Name: watchTimer, Apply: s.watch, Next: nextRun},
 	}
 }
 

@@ -35,16 +35,18 @@ var (
 	ReadReconciled  = auth.Permit("escrow:reconciliation:read")
 	ExplainDiffs    = auth.Permit("escrow:discrepancy:explain")
 	RepublishAll    = auth.Permit("escrow:republish")
+	ReadWarnings    = auth.Permit("escrow:warning:read")
+	JudgeWarnings   = auth.Permit("escrow:warning:evaluate")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
 )
 
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled},
-	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs},
-	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled},
-	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled, ReadWarnings},
+	"parent": {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
+	"examiner": {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings},
+	"city": {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings},
+	"bank": {ReadBanks, SendBankFiles, TakeSettlements},
 })
 
 // maxBankFile is how large a bank's file may be; a larger one comes in parts.
@@ -98,6 +100,9 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/discrepancies/{id}/confirm", "ConfirmDiscrepancy", ExplainDiffs, s.ConfirmDiscrepancy, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/discrepancies/{id}/reject", "RejectDiscrepancy", ExplainDiffs, s.RejectDiscrepancy, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/discrepancies/{id}/reverse", "CloseByReversal", ExplainDiffs, s.CloseByReversal, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/warnings", "ListWarnings", ReadWarnings, s.ListWarnings)
+	kit.Route(api, "GET /v1/warnings/{institution}", "FindWarning", ReadWarnings, s.FindWarning)
+	kit.Route(api, "GET /v1/warning-evaluation", "EvaluateWarnings", JudgeWarnings, s.EvaluateWarnings, kit.As(kit.Reports))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary, kit.As(kit.Reports))

@@ -181,6 +181,9 @@ var matrix = map[string]struct {
 	"ConfirmDiscrepancy":  {"POST", "/v1/discrepancies/{explained}/confirm", "", "examiner", "neighbour", false},
 	"RejectDiscrepancy":   {"POST", "/v1/discrepancies/{explained}/reject", `{"reason":"说明不清"}`, "examiner", "neighbour", false},
 	"CloseByReversal":     {"POST", "/v1/discrepancies/{found}/reverse", `{"transfer":"x"}`, "examiner", "neighbour", false},
+	"ListWarnings":      {"GET", "/v1/warnings", "", "principal examiner city", "principal2 neighbour", true},
+	"FindWarning":       {"GET", "/v1/warnings/art", "", "principal examiner city", "principal2 neighbour", false},
+	"EvaluateWarnings":  {"GET", "/v1/warning-evaluation?on=2026-03-01&days=1", "", "examiner city neighbour", "", false},
 }
 
 // TestMatrix is every route, every persona, own and foreign: a new route fails it
@@ -197,10 +200,11 @@ func TestMatrix(t *testing.T) {
 	h.black("case-1", "art")
 	payback := h.refunded(v.ID, 1).Paybacks[0].ID
 	bank := h.banked()
+	h.watch()
 	fill := strings.NewReplacer("{payback}", payback, "{settlement}", bank.settlement, "{found}", bank.found, "{explained}", bank.explained, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
 	shows := func(body string) bool {
 		return strings.Contains(body, v.ID) || strings.Contains(body, v.Flags[0].ID) || strings.Contains(body, `"cause_id":"case-1"`) ||
-			strings.Contains(body, bankName) || strings.Contains(body, bank.found)
+			strings.Contains(body, bankName) || strings.Contains(body, bank.found) || strings.Contains(body, `"institution":"art"`)
 	}
 	for _, r := range api.Routes() {
 		m, listed := matrix[r.Name]
@@ -214,7 +218,7 @@ func TestMatrix(t *testing.T) {
 			ok := code == http.StatusForbidden
 			switch {
 			case own && m.method == http.MethodGet:
-				ok = code == http.StatusOK && (r.Name == "Summary" || shows(body))
+				ok = code == http.StatusOK && (r.Name == "Summary" || r.Name == "EvaluateWarnings" || shows(body))
 			case own && r.Name == "SendBankFile":
 				ok = code == http.StatusBadRequest // let through, without a file
 			case own:

@@ -44,6 +44,7 @@ var numbers = map[string]struct {
 	"working_day": {0, 3660, true}, "calendar_day": {0, 3660, true}, "month": {0, 1200, true}, "year": {0, 100, true},
 	"hour": {0, 8784, true}, "minute": {0, 1440, true}, "lesson": {0, 10000, true}, "fen": {0, 1e13, true},
 	"person": {0, 1e6, true}, "school": {0, 1e6, true}, "visit": {0, 1e6, true}, "times": {0, 1e6, true},
+	"point": {0, 1000, true}, "percent": {0, 10000, true}, // of what is named in the title
 	"ratio": {0, 1, false}, "ratio_per_day": {0, 1, false}, "m2": {0.1, 1e6, false}, // people are divided by it
 }
 

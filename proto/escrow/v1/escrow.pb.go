@@ -760,6 +760,161 @@ func (x *PayoutsResumed) GetHold() *Hold {
 	return nil
 }
 
+// WarningChanged: the early warning puts an institution into another band. It is a
+// reason to look, and decides nothing. Keyed by institution.
+type WarningChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	InstitutionId string                 `protobuf:"bytes,1,opt,name=institution_id,json=institutionId,proto3" json:"institution_id,omitempty"`
+	Jurisdiction  string                 `protobuf:"bytes,2,opt,name=jurisdiction,proto3" json:"jurisdiction,omitempty"`
+	Band          string                 `protobuf:"bytes,3,opt,name=band,proto3" json:"band,omitempty"` // NONE YELLOW RED
+	Was           string                 `protobuf:"bytes,4,opt,name=was,proto3" json:"was,omitempty"`
+	Points        int32                  `protobuf:"varint,5,opt,name=points,proto3" json:"points,omitempty"`
+	On            string                 `protobuf:"bytes,6,opt,name=on,proto3" json:"on,omitempty"` // date
+	Reasons       []*WarningReason       `protobuf:"bytes,7,rep,name=reasons,proto3" json:"reasons,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WarningChanged) Reset() {
+	*x = WarningChanged{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WarningChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WarningChanged) ProtoMessage() {}
+
+func (x *WarningChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WarningChanged.ProtoReflect.Descriptor instead.
+func (*WarningChanged) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
+}
+
+func (x *WarningChanged) GetInstitutionId() string {
+	if x != nil {
+		return x.InstitutionId
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetJurisdiction() string {
+	if x != nil {
+		return x.Jurisdiction
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetBand() string {
+	if x != nil {
+		return x.Band
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetWas() string {
+	if x != nil {
+		return x.Was
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetPoints() int32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *WarningChanged) GetOn() string {
+	if x != nil {
+		return x.On
+	}
+	return ""
+}
+
+func (x *WarningChanged) GetReasons() []*WarningReason {
+	if x != nil {
+		return x.Reasons
+	}
+	return nil
+}
+
+// WarningReason is one signal of an early warning.
+type WarningReason struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Signal        string                 `protobuf:"bytes,1,opt,name=signal,proto3" json:"signal,omitempty"` // refunds lag cover discount tips
+	Points        int32                  `protobuf:"varint,2,opt,name=points,proto3" json:"points,omitempty"`
+	Explanation   string                 `protobuf:"bytes,3,opt,name=explanation,proto3" json:"explanation,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WarningReason) Reset() {
+	*x = WarningReason{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WarningReason) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WarningReason) ProtoMessage() {}
+
+func (x *WarningReason) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WarningReason.ProtoReflect.Descriptor instead.
+func (*WarningReason) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *WarningReason) GetSignal() string {
+	if x != nil {
+		return x.Signal
+	}
+	return ""
+}
+
+func (x *WarningReason) GetPoints() int32 {
+	if x != nil {
+		return x.Points
+	}
+	return 0
+}
+
+func (x *WarningReason) GetExplanation() string {
+	if x != nil {
+		return x.Explanation
+	}
+	return ""
+}
+
 // Hold is a stop of payouts under the custody agreement.
 type Hold struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -777,7 +932,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -789,7 +944,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[14]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -802,7 +957,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{14}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Hold) GetId() string {
@@ -875,7 +1030,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -887,7 +1042,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -900,7 +1055,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Account) GetInstitutionId() string {
@@ -960,7 +1115,7 @@ type Contract struct {
 
 func (x *Contract) Reset() {
 	*x = Contract{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -972,7 +1127,7 @@ func (x *Contract) String() string {
 func (*Contract) ProtoMessage() {}
 
 func (x *Contract) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -985,7 +1140,7 @@ func (x *Contract) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contract.ProtoReflect.Descriptor instead.
 func (*Contract) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Contract) GetId() string {
@@ -1099,7 +1254,7 @@ type Flag struct {
 
 func (x *Flag) Reset() {
 	*x = Flag{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1111,7 +1266,7 @@ func (x *Flag) String() string {
 func (*Flag) ProtoMessage() {}
 
 func (x *Flag) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1124,7 +1279,7 @@ func (x *Flag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flag.ProtoReflect.Descriptor instead.
 func (*Flag) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Flag) GetId() string {
@@ -1222,7 +1377,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1234,7 +1389,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1247,7 +1402,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Refund) GetId() string {
@@ -1363,7 +1518,19 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\vPayoutsHeld\x12#\n" +
 	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"5\n" +
 	"\x0ePayoutsResumed\x12#\n" +
-	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"\xdf\x01\n" +
+	"\x04hold\x18\x01 \x01(\v2\x0f.escrow.v1.HoldR\x04hold\"\xdd\x01\n" +
+	"\x0eWarningChanged\x12%\n" +
+	"\x0einstitution_id\x18\x01 \x01(\tR\rinstitutionId\x12\"\n" +
+	"\fjurisdiction\x18\x02 \x01(\tR\fjurisdiction\x12\x12\n" +
+	"\x04band\x18\x03 \x01(\tR\x04band\x12\x10\n" +
+	"\x03was\x18\x04 \x01(\tR\x03was\x12\x16\n" +
+	"\x06points\x18\x05 \x01(\x05R\x06points\x12\x0e\n" +
+	"\x02on\x18\x06 \x01(\tR\x02on\x122\n" +
+	"\areasons\x18\a \x03(\v2\x18.escrow.v1.WarningReasonR\areasons\"a\n" +
+	"\rWarningReason\x12\x16\n" +
+	"\x06signal\x18\x01 \x01(\tR\x06signal\x12\x16\n" +
+	"\x06points\x18\x02 \x01(\x05R\x06points\x12 \n" +
+	"\vexplanation\x18\x03 \x01(\tR\vexplanation\"\xdf\x01\n" +
 	"\x04Hold\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0einstitution_id\x18\x02 \x01(\tR\rinstitutionId\x12\"\n" +
@@ -1436,7 +1603,7 @@ func file_escrow_v1_escrow_proto_rawDescGZIP() []byte {
 	return file_escrow_v1_escrow_proto_rawDescData
 }
 
-var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 19)
+var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
 var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*AccountOpened)(nil),   // 0: escrow.v1.AccountOpened
 	(*ContractSigned)(nil),  // 1: escrow.v1.ContractSigned
@@ -1452,38 +1619,41 @@ var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*RefundChanged)(nil),   // 11: escrow.v1.RefundChanged
 	(*PayoutsHeld)(nil),     // 12: escrow.v1.PayoutsHeld
 	(*PayoutsResumed)(nil),  // 13: escrow.v1.PayoutsResumed
-	(*Hold)(nil),            // 14: escrow.v1.Hold
-	(*Account)(nil),         // 15: escrow.v1.Account
-	(*Contract)(nil),        // 16: escrow.v1.Contract
-	(*Flag)(nil),            // 17: escrow.v1.Flag
-	(*Refund)(nil),          // 18: escrow.v1.Refund
+	(*WarningChanged)(nil),  // 14: escrow.v1.WarningChanged
+	(*WarningReason)(nil),   // 15: escrow.v1.WarningReason
+	(*Hold)(nil),            // 16: escrow.v1.Hold
+	(*Account)(nil),         // 17: escrow.v1.Account
+	(*Contract)(nil),        // 18: escrow.v1.Contract
+	(*Flag)(nil),            // 19: escrow.v1.Flag
+	(*Refund)(nil),          // 20: escrow.v1.Refund
 }
 var file_escrow_v1_escrow_proto_depIdxs = []int32{
-	15, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
-	16, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
-	16, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
-	16, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
-	17, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
-	16, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
-	17, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
-	16, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
-	16, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
-	16, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
-	16, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
-	18, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
-	16, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
-	18, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
-	16, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
-	18, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
-	16, // 16: escrow.v1.RefundChanged.contract:type_name -> escrow.v1.Contract
-	18, // 17: escrow.v1.RefundChanged.refund:type_name -> escrow.v1.Refund
-	14, // 18: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
-	14, // 19: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
-	20, // [20:20] is the sub-list for method output_type
-	20, // [20:20] is the sub-list for method input_type
-	20, // [20:20] is the sub-list for extension type_name
-	20, // [20:20] is the sub-list for extension extendee
-	0,  // [0:20] is the sub-list for field type_name
+	17, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
+	18, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
+	18, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
+	18, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
+	19, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
+	18, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
+	19, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
+	18, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
+	18, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
+	18, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
+	18, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
+	20, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
+	18, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
+	20, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
+	18, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
+	20, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
+	18, // 16: escrow.v1.RefundChanged.contract:type_name -> escrow.v1.Contract
+	20, // 17: escrow.v1.RefundChanged.refund:type_name -> escrow.v1.Refund
+	16, // 18: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
+	16, // 19: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
+	15, // 20: escrow.v1.WarningChanged.reasons:type_name -> escrow.v1.WarningReason
+	21, // [21:21] is the sub-list for method output_type
+	21, // [21:21] is the sub-list for method input_type
+	21, // [21:21] is the sub-list for extension type_name
+	21, // [21:21] is the sub-list for extension extendee
+	0,  // [0:21] is the sub-list for field type_name
 }
 
 func init() { file_escrow_v1_escrow_proto_init() }
@@ -1497,7 +1667,7 @@ func file_escrow_v1_escrow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_escrow_v1_escrow_proto_rawDesc), len(file_escrow_v1_escrow_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   19,
+			NumMessages:   21,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

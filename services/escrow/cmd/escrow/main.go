@@ -22,7 +22,7 @@ func build(ctx context.Context, a *app.App, c app.Config) error {
 	m := event.Mux{}
 	b.Rules(m, escrow.Rules...)
 	s.Events(m)
-	b.Consume(m, rule.Topic, "licensing.events")
+	b.Consume(m, rule.Topic, "licensing.events", "tipoff.events")
 	b.Due(s.Timers()...)
 	b.Seed(s.SeedReady(b.Peers), s.Seed)
 	return b.Serve()
