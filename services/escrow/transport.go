@@ -43,10 +43,10 @@ var (
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
 	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled, ReadWarnings},
-	"parent": {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
-	"examiner": {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings},
-	"city": {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings},
-	"bank": {ReadBanks, SendBankFiles, TakeSettlements},
+	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
+	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings},
+	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
 })
 
 // maxBankFile is how large a bank's file may be; a larger one comes in parts.

@@ -181,9 +181,9 @@ var matrix = map[string]struct {
 	"ConfirmDiscrepancy":  {"POST", "/v1/discrepancies/{explained}/confirm", "", "examiner", "neighbour", false},
 	"RejectDiscrepancy":   {"POST", "/v1/discrepancies/{explained}/reject", `{"reason":"说明不清"}`, "examiner", "neighbour", false},
 	"CloseByReversal":     {"POST", "/v1/discrepancies/{found}/reverse", `{"transfer":"x"}`, "examiner", "neighbour", false},
-	"ListWarnings":      {"GET", "/v1/warnings", "", "principal examiner city", "principal2 neighbour", true},
-	"FindWarning":       {"GET", "/v1/warnings/art", "", "principal examiner city", "principal2 neighbour", false},
-	"EvaluateWarnings":  {"GET", "/v1/warning-evaluation?on=2026-03-01&days=1", "", "examiner city neighbour", "", false},
+	"ListWarnings":        {"GET", "/v1/warnings", "", "principal examiner city", "principal2 neighbour", true},
+	"FindWarning":         {"GET", "/v1/warnings/art", "", "principal examiner city", "principal2 neighbour", false},
+	"EvaluateWarnings":    {"GET", "/v1/warning-evaluation?on=2026-03-01&days=1", "", "examiner city neighbour", "", false},
 }
 
 // TestMatrix is every route, every persona, own and foreign: a new route fails it
