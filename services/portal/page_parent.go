@@ -3,6 +3,7 @@ package portal
 import (
 	"cmp"
 	"net/http"
+	"path"
 	"slices"
 
 	"github.com/google/uuid"
@@ -55,7 +56,7 @@ func (p partView) place() int {
 
 // quick adds to actions the objection that asks for nothing more.
 func quick(actions []actionView) []actionView {
-	i := slices.IndexFunc(actions, func(a actionView) bool { return a.Action.Action == "dispute" })
+	i := slices.IndexFunc(actions, func(a actionView) bool { return path.Base(a.Href) == "dispute" })
 	if i < 0 {
 		return actions
 	}
