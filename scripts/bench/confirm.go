@@ -1,16 +1,11 @@
 package main
 
 import (
-	"bytes"
 	"cmp"
 	"context"
-	"crypto/ed25519"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
 	"net/http"
-	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -19,7 +14,6 @@ import (
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5/pgxpool"
 
-	"xunguan/pkg/auth"
 	"xunguan/pkg/event"
 	"xunguan/services/escrow"
 )
@@ -56,40 +50,6 @@ var prepare = []string{
 		array_agg(''::text) || array_agg(id), array_agg(500000::bigint) || array_agg(-500000::bigint), array_agg(now()) || array_agg(now()))
 	FROM unnest($1::text[], $2::text[], $3::text[]) AS c (id, institution, parent)`,
 }
-
-// bare writes in one statement what escrow writes for lessons $2 of contracts $1, of
-// institutions $3 and parents $4, booked as transfers $5, with the texts of one that
-// it has confirmed. The events are marked as published: they are none.
-const bare = `
-WITH lesson AS (
-	UPDATE lessons l SET state = 'CONFIRMED', confirmed_on = current_date
-	FROM unnest($1::text[], $2::int[], $3::text[], $4::text[], $5::uuid[]) AS a (contract_id, n, institution_id, parent, transfer_id)
-	WHERE l.institution_id = a.institution_id AND l.contract_id = a.contract_id AND l.n = a.n AND l.state = 'TAUGHT' RETURNING a.*, l.fee
-), contract AS (
-	UPDATE contracts c SET released = released + s.fee, open = open - s.n, state = CASE open WHEN s.n THEN 'FINISHED' ELSE state END
-	FROM (SELECT institution_id, contract_id, sum(fee)::bigint AS fee, count(*)::int AS n FROM lesson GROUP BY 1, 2) s
-	WHERE c.institution_id = s.institution_id AND c.id = s.contract_id
-), transfer AS (
-	INSERT INTO transfers (institution_id, id, kind, reference, at) SELECT institution_id, transfer_id, 'post', 'lesson/' || contract_id || '/' || n, now() FROM lesson
-), leg AS (
-	SELECT institution_id, transfer_id, 'held' AS account, contract_id, fee AS amount FROM lesson
-	UNION ALL SELECT institution_id, transfer_id, 'released', '', -fee FROM lesson
-), entry AS (
-	INSERT INTO entries (institution_id, transfer_id, account, contract_id, amount, at) SELECT institution_id, transfer_id, account, contract_id, amount, now() FROM leg
-), balance AS (
-	UPDATE balances b SET balance = balance + s.amount
-	FROM (SELECT institution_id, account, contract_id, sum(amount)::bigint AS amount FROM leg GROUP BY 1, 2, 3) s
-	WHERE b.institution_id = s.institution_id AND b.account = s.account AND b.contract_id = s.contract_id
-), history AS (
-	INSERT INTO timeline (institution_id, contract_id, at, actor, account, action, summary) SELECT institution_id, contract_id, now(), $6, parent, $7, $8 FROM lesson
-), answered AS (
-	INSERT INTO once (caller, call, key, sum, answer) VALUES ($4[1], $9, $10, $11, $12)
-), stream AS (
-	INSERT INTO stream (topic, key, version) SELECT $13, contract_id, count(*) * cardinality($14::text[]) FROM lesson GROUP BY contract_id
-	ON CONFLICT (topic, key) DO UPDATE SET version = stream.version + EXCLUDED.version RETURNING key, version
-)
-INSERT INTO outbox (topic, key, version, type, data, trace, pub) SELECT $13, key, version, type, data, trace, true
-FROM lesson JOIN stream ON key = contract_id, unnest($14::text[], $15::bytea[], $16::text[]) AS e (type, data, trace)`
 
 // confirm is lesson confirmations in escrow's own database.
 type confirm struct {
@@ -303,63 +263,78 @@ func (m *confirm) slowDisk(ctx context.Context, delay, siblings string) error {
 	return nil
 }
 
-// measure has n callers do some of w by f, which publishes so many events for each lesson.
+// measure has n callers do some of w by f, which publishes so many events for each
+// lesson.
 func (m *confirm) measure(ctx context.Context, r *report, key, what string, n, events int, w *work, f func(context.Context, *caller) error) error {
-	if err := event.Drained(ctx, m.db); err != nil { // what went before is still being published
-		return err
-	}
-	say("%s", strings.TrimSpace(what))
-	applied, err := m.applied(ctx)
+	applied, err := m.still(ctx)
 	if err != nil {
 		return err
 	}
+	say("%s", strings.TrimSpace(what))
 	before, err := m.suite.spent()
 	if err != nil {
 		return err
 	}
 	callers := make([]caller, n)
-	var calls atomic.Int64
+	var done atomic.Int64 // lessons, those while it warmed up, too
+	size := int64(len(w.classes[0]))
 	rate, took, err := closed(ctx, n, m.length, func(ctx context.Context, i int) error {
 		if err := w.next(&callers[i]); err != nil {
 			return err
 		}
-		calls.Add(1)
+		defer done.Add(size)
 		return f(ctx, &callers[i])
 	})
 	if err != nil {
 		return err
 	}
-	if events > 0 {
-		if err := m.settled(ctx, r, key, applied+int64(events*len(w.classes[0]))*calls.Load()); err != nil {
-			return err
-		}
+	settled, err := m.settled(ctx, applied+int64(events)*done.Load())
+	if err != nil {
+		return err
 	}
 	after, err := m.suite.spent()
 	if err != nil {
 		return err
 	}
-	r.add(key, what, "课时/s", rate*float64(len(w.classes[0])))
+	r.add(key, what, "课时/s", rate*float64(size))
 	r.add(key+".p50", "    p50", "ms", quantile(took, 0.5))
 	r.add(key+".p99", "    p99", "ms", quantile(took, 0.99))
-	after.since(before).each(r, key, float64(calls.Load())*float64(len(w.classes[0])))
+	if events > 0 {
+		r.add(key+".settled", "    此后事件全部生效", "s", settled.Seconds())
+	}
+	after.since(before).each(r, key, float64(done.Load()))
 	return nil
 }
 
-// settled waits until the consumer of escrow's events has applied so many more than
-// before, and notes how long that took.
-func (m *confirm) settled(ctx context.Context, r *report, key string, want int64) error {
+// settled waits until the consumer of escrow's events has applied so many, and
+// returns how long that took.
+func (m *confirm) settled(ctx context.Context, want int64) (time.Duration, error) {
 	began := time.Now()
-	for ctx, cancel := context.WithTimeout(ctx, time.Minute); ; time.Sleep(20 * time.Millisecond) {
+	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	defer cancel()
+	for {
 		got, err := m.applied(ctx)
-		if err == nil && got < want {
-			continue
-		}
-		cancel()
 		if err != nil {
-			return fmt.Errorf("一分钟后事件仍未全部生效:%w", err)
+			return 0, fmt.Errorf("事件没有在一分钟内全部生效:%w", err)
 		}
-		r.add(key+".settled", "    此后事件全部生效", "s", time.Since(began).Seconds())
-		return nil
+		if got >= want {
+			return time.Since(began), nil
+		}
+		time.Sleep(20 * time.Millisecond)
+	}
+}
+
+// still waits until nothing is applied any more, and returns how many events are.
+func (m *confirm) still(ctx context.Context) (int64, error) {
+	if err := event.Drained(ctx, m.db); err != nil {
+		return 0, err
+	}
+	for last := int64(-1); ; time.Sleep(500 * time.Millisecond) {
+		n, err := m.applied(ctx)
+		if err != nil || n == last {
+			return n, err
+		}
+		last = n
 	}
 }
 
@@ -367,139 +342,4 @@ func (m *confirm) settled(ctx context.Context, r *report, key string, want int64
 func (m *confirm) applied(ctx context.Context) (n int64, err error) {
 	err = m.consumer.QueryRow(ctx, `SELECT coalesce(sum(last), 0)::bigint FROM progress WHERE topic = $1`, escrow.Topic).Scan(&n)
 	return n, err
-}
-
-// directly confirms at escrow itself, with tokens as the portal signs them.
-func (m *confirm) directly() (func(context.Context, *caller) error, error) {
-	tokens, err := m.tokens()
-	return func(ctx context.Context, c *caller) error {
-		return m.post(ctx, m.service, c, tokens[c.class[0].parent])
-	}, err
-}
-
-// tokens is the header of each parent.
-func (m *confirm) tokens() (map[string]http.Header, error) {
-	key, err := auth.ReadKey(filepath.Join(m.suite.data, "keys", "portal.pem"))
-	if err != nil {
-		return nil, err
-	}
-	public, _ := key.Public().(ed25519.PublicKey)
-	tokens := make(map[string]http.Header)
-	for i := range parents {
-		c := auth.Caller{Subject: fmt.Sprintf("bench-parent-%d", i), Roles: []string{"parent"}}
-		token, err := auth.Sign(key, auth.KeyID(public), c, time.Hour, "escrow")
-		if err != nil {
-			return nil, err
-		}
-		tokens[c.Subject] = http.Header{"Authorization": {"Bearer " + token}}
-	}
-	return tokens, nil
-}
-
-// throughPortal confirms at the public door, in a session.
-func (m *confirm) throughPortal(ctx context.Context) (func(context.Context, *caller) error, error) {
-	door := "http://" + m.suite.addr(publicPort)
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, door+"/trial/login", strings.NewReader(`{"persona":"`+persona+`"}`))
-	if err != nil {
-		return nil, err
-	}
-	req.Header.Set("Content-Type", "application/json")
-	resp, err := m.http.Do(req)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	var said struct{ CSRF string }
-	if err := json.NewDecoder(resp.Body).Decode(&said); err != nil || len(resp.Cookies()) == 0 {
-		return nil, fmt.Errorf("登录 %s:%s %w", persona, resp.Status, err)
-	}
-	cookie := resp.Cookies()[0]
-	return func(ctx context.Context, c *caller) error {
-		return m.post(ctx, door+"/api/escrow", c, http.Header{"Cookie": {cookie.Name + "=" + cookie.Value}, "X-Csrf-Token": {said.CSRF}})
-	}, nil
-}
-
-// post confirms c's lesson, or its class's, which must all be confirmed. Who is told
-// to come again does.
-func (m *confirm) post(ctx context.Context, base string, c *caller, h http.Header) error {
-	for {
-		refused, err := m.once(ctx, base, c, h)
-		if !refused {
-			return err
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// once asks once, and reports whether it was told to come again.
-func (m *confirm) once(ctx context.Context, base string, c *caller, h http.Header) (refused bool, err error) {
-	path, body := fmt.Sprintf("/v1/contracts/%s/lessons/%d/confirm", c.class[0].id, c.n), ""
-	if len(c.class) > 1 {
-		var refs []string
-		for _, one := range c.class {
-			refs = append(refs, fmt.Sprintf(`{"contract":%q,"n":%d}`, one.id, c.n))
-		}
-		path, body = "/v1/lessons/confirm", `{"lessons":[`+strings.Join(refs, ",")+`]}`
-	}
-	h = h.Clone()
-	h.Set("Content-Type", "application/json")
-	h.Set("Idempotency-Key", uuid.NewString())
-	status, said, err := m.send(ctx, base+path, body, h)
-	switch {
-	case err != nil:
-		return false, err
-	case status == http.StatusServiceUnavailable:
-		return true, nil
-	case status != http.StatusOK || bytes.Count(said, []byte(`"CONFIRMED"`)) != len(c.class):
-		return false, fmt.Errorf("课消 %s %d:%d %s", c.class[0].id, c.n, status, said)
-	}
-	return false, nil
-}
-
-func (m *confirm) send(ctx context.Context, url, body string, h http.Header) (status int, said []byte, err error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, url, strings.NewReader(body))
-	if err != nil {
-		return 0, nil, err
-	}
-	req.Header = h
-	resp, err := m.http.Do(req)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer resp.Body.Close()
-	said, err = io.ReadAll(resp.Body)
-	return resp.StatusCode, said, err
-}
-
-// barely writes what a confirmation writes. Its texts are those of the last one
-// that escrow made.
-func (m *confirm) barely(ctx context.Context) (func(context.Context, *caller) error, error) {
-	var actor, action, summary, call, topic string
-	var sum, answer []byte
-	var types, traces []string
-	var data [][]byte
-	err := m.db.QueryRow(ctx, `
-		WITH said AS (SELECT * FROM once WHERE caller LIKE 'bench-%' AND call LIKE 'escrow.%' ORDER BY at DESC LIMIT 1),
-		last AS (SELECT t.* FROM timeline t, said WHERE account = caller ORDER BY id DESC LIMIT 1),
-		events AS (SELECT DISTINCT ON (type) outbox.* FROM outbox, last WHERE key = contract_id)
-		SELECT actor, action, summary, call, sum, answer, e.* FROM last, said,
-			(SELECT min(topic), array_agg(type), array_agg(data), array_agg(trace) FROM events) e`).
-		Scan(&actor, &action, &summary, &call, &sum, &answer, &topic, &types, &data, &traces)
-	if err != nil {
-		return nil, fmt.Errorf("裸写的样本:%w", err)
-	}
-	return func(ctx context.Context, c *caller) error {
-		var ids, institutions, parents []string
-		var ns []int
-		var transfers []uuid.UUID
-		for _, one := range c.class {
-			ids, institutions, parents = append(ids, one.id), append(institutions, one.institution), append(parents, one.parent)
-			ns, transfers = append(ns, c.n), append(transfers, uuid.Must(uuid.NewV7()))
-		}
-		tag, err := m.db.Exec(ctx, bare, ids, ns, institutions, parents, transfers, actor, action, summary, call, uuid.NewString(), sum, answer, topic, types, data, traces)
-		if err == nil && int(tag.RowsAffected()) != len(types)*len(ids) {
-			err = fmt.Errorf("裸写 %s %d:写了 %d 个事件", ids[0], c.n, tag.RowsAffected())
-		}
-		return err
-	}, nil
 }

@@ -79,7 +79,7 @@ func (c cost) since(earlier cost) cost {
 	return d
 }
 
-// each adds to r what every one of n lessons cost of c, which is left out where the kernel does not tell.
+// each adds to r what every one of n lessons cost of c.
 func (c cost) each(r *report, key string, n float64) {
 	var all float64
 	for _, p := range parts {
