@@ -30,6 +30,7 @@ var (
 	SendBankFiles   = auth.Permit("escrow:bankfile:send")
 	TakeSettlements = auth.Permit("escrow:settlement:take")
 	ReadReconciled  = auth.Permit("escrow:reconciliation:read")
+	WatchMoney      = auth.Permit("escrow:alert:handle")
 	ExplainDiffs    = auth.Permit("escrow:discrepancy:explain")
 	RepublishAll    = auth.Permit("escrow:republish")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
@@ -39,7 +40,7 @@ var (
 var Grants = auth.Roles(map[string][]auth.Permission{
 	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled},
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs},
+	"examiner":  {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, WatchMoney},
 	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled},
 	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
 })
@@ -86,6 +87,14 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/discrepancies/{id}/confirm", "ConfirmDiscrepancy", ExplainDiffs, s.ConfirmDiscrepancy, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/discrepancies/{id}/reject", "RejectDiscrepancy", ExplainDiffs, s.RejectDiscrepancy, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/discrepancies/{id}/reverse", "CloseByReversal", ExplainDiffs, s.CloseByReversal, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/alerts", "ListAlerts", ReadReconciled, s.ListAlerts)
+	kit.Route(api, "POST /v1/alerts/{id}/close", "CloseAlert", WatchMoney, s.CloseAlert, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/alerts/{id}/hold", "HoldByAlert", WatchMoney, s.HoldByAlert, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/holds/{id}/resume", "ResumePayouts", WatchMoney, s.ResumePayouts, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/floors", "SetFloor", WatchMoney, s.SetFloor, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/freezes", "ListFreezes", ReadReconciled, s.ListFreezes)
+	kit.Route(api, "POST /v1/freezes", "RecordFreeze", WatchMoney, s.RecordFreeze, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/freezes/{id}/lift", "LiftFreeze", WatchMoney, s.LiftFreeze, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary, kit.As(kit.Reports))
