@@ -131,8 +131,13 @@ func (h *house) banked() (ids struct{ settlement, found, explained, alert, hold,
 		return fmt.Sprintf(`INSERT INTO discrepancies (institution_id, id, jurisdiction, manager, kind, account, reference, txn, day, expected, actual, owner, raised_on, due, provisional, ground, state)
 			VALUES ('art', '%s', '320508', 'principal', 'unknown_in', 'custody', '%[1]s', 'T1', '2026-03-01', 0, 5, 'institution', '2026-03-02', '2026-03-09', false, '{}', 'OPEN')`, reference)
 	}
+	alert := func(id, kind string) string {
+		return fmt.Sprintf(`INSERT INTO alerts (institution_id, id, jurisdiction, manager, day, kind, level, words, ground, raised_on, due, provisional, state)
+			VALUES ('art', '%s', '320508', 'principal', '2026-03-01', '%s', 'RED', 'x', '{}', '2026-03-02', '2026-03-05', false, 'OPEN')`, id, kind)
+	}
+	h.enact("escrow.hefei_style_floor", "320508", `"per_institution"`, "text")
 	for _, sql := range []string{
-		order("order-1"), differ("found-1"), differ("explained-1"),
+		alert("alert-1", muchInDay), alert("alert-2", muchInWeek), order("order-1"), differ("found-1"), differ("explained-1"),
 		`INSERT INTO reconciliations (institution_id, day, bank, orders, lessons, refunds, ordered, bank_in, bank_out, ledger, unconsumed, cycle, open)
 			VALUES ('art', '2026-03-01', '` + bankName + `', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
 	} {

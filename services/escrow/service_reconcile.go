@@ -136,6 +136,11 @@ func bookMoved(ctx context.Context, tx pgx.Tx, booked []transfer) (overdrawn []f
 			overdrawn = append(overdrawn, found{t.institution, offBalance, custodyAccount, t.reference, "", has, t.legs[0].amount})
 			continue
 		}
+		if t.kind == pledgeTransfer { // may be the first that the ledger hears of the institution
+			if err := openAccounts(ctx, tx, t.institution, ""); err != nil {
+				return nil, err
+			}
+		}
 		good = append(good, t)
 	}
 	if len(good) == 0 {
