@@ -120,7 +120,7 @@ func (b *teller) reconciled(institution, on string) ReconciledView {
 
 // banked is a bank with a day, two orders of which it was told one, and two
 // discrepancies of art.
-func (h *house) banked() (ids struct{ settlement, found, explained string }) {
+func (h *house) banked() (ids struct{ settlement, found, explained, alert, hold, freeze string }) {
 	h.t.Helper()
 	must(h.RegisterBank(h.as("city"), RegisterBank{h.key(), bankName, "bank", h.today().AddDays(-1)}))(h.t)
 	order := func(id string) string {
@@ -131,8 +131,13 @@ func (h *house) banked() (ids struct{ settlement, found, explained string }) {
 		return fmt.Sprintf(`INSERT INTO discrepancies (institution_id, id, jurisdiction, manager, kind, account, reference, txn, day, expected, actual, owner, raised_on, due, provisional, ground, state)
 			VALUES ('art', '%s', '320508', 'principal', 'unknown_in', 'custody', '%[1]s', 'T1', '2026-03-01', 0, 5, 'institution', '2026-03-02', '2026-03-09', false, '{}', 'OPEN')`, reference)
 	}
+	alert := func(id, kind string) string {
+		return fmt.Sprintf(`INSERT INTO alerts (institution_id, id, jurisdiction, manager, day, kind, level, words, ground, raised_on, due, provisional, state)
+			VALUES ('art', '%s', '320508', 'principal', '2026-03-01', '%s', 'RED', 'x', '{}', '2026-03-02', '2026-03-05', false, 'OPEN')`, id, kind)
+	}
+	h.enact("escrow.hefei_style_floor", "320508", `"per_institution"`, "text")
 	for _, sql := range []string{
-		order("order-1"), differ("found-1"), differ("explained-1"),
+		alert("alert-1", muchInDay), alert("alert-2", muchInWeek), order("order-1"), differ("found-1"), differ("explained-1"),
 		`INSERT INTO reconciliations (institution_id, day, bank, orders, lessons, refunds, ordered, bank_in, bank_out, ledger, unconsumed, cycle, open)
 			VALUES ('art', '2026-03-01', '` + bankName + `', 0, 0, 0, 0, 0, 0, 0, 0, 0, 0)`,
 	} {
@@ -146,5 +151,29 @@ func (h *house) banked() (ids struct{ settlement, found, explained string }) {
 	}
 	ids.found, ids.explained = "found-1", "explained-1"
 	must(h.ExplainDiscrepancy(h.as("examiner2"), ExplainDiscrepancy{h.key(), ids.explained, "渠道清算跨日"}))(h.t)
+	ids.alert = "alert-1"
+	must(h.HoldByAlert(h.as("examiner"), HoldByAlert{h.key(), "alert-2", "逐日核查"}))(h.t)
+	for _, x := range must(h.ListHolds(h.as("examiner"), ListHolds{Institution: "art"}))(h.t).Items {
+		if x.CauseID == "alert-2" {
+			ids.hold = x.ID
+		}
+	}
+	ids.freeze = must(h.RecordFreeze(h.as("examiner"), RecordFreeze{h.key(), "art", custodyAccount, "姑苏区人民法院", "（2026）苏0508执1号", 0, h.today()}))(h.t).ID
 	return ids
+}
+
+// added gives an institution of principal a deposit account beside the one in custody.
+func (b *teller) added(institution string) {
+	b.t.Helper()
+	must(b.AddAccount(b.as("principal"), AddAccount{b.key(), institution, depositAccount, bankName, "4321", "保-" + institution, b.today()}))(b.t)
+	b.bank.Open("保-"+institution, bankfile.Deposit, 0)
+}
+
+// enact puts a rule of a place in force from 2026-01-01.
+func (b *house) enact(key, place, value, unit string) {
+	b.t.Helper()
+	if err := b.try(fmt.Sprintf(`INSERT INTO rule_copy (key, version, value, unit, jurisdiction, effective_from, source, provenance)
+		VALUES ('%s', 1, '%s', '%s', '%s', '2026-01-01', '测试用地方规则', 'L')`, key, value, unit, place)); err != nil {
+		b.t.Fatal(err)
+	}
 }

@@ -26,13 +26,13 @@ const (
 var holdStates = map[string]string{holdOpen: onHold, holdEnded: "已恢复拨付"}
 
 // Hold is a stop of an institution's payouts (暂停拨付) under its custody
-// agreement, by one list entry. Refunds go on. Payouts rest while any hold stands.
+// agreement: by a list entry, a red alert, or another authority's order. Refunds go on. Payouts rest while any hold stands.
 type Hold struct {
 	ID            string
 	InstitutionID string
 	Jurisdiction  string
 	Manager       string
-	CauseID       string // the list entry
+	CauseID       string // the list entry, the alert or the freeze
 	Clause        string // of the agreement
 	Ground        fault.Ground
 	DecidedBy     string // the office
@@ -57,7 +57,7 @@ type HoldView struct {
 	StateText       string       `json:"state_text"`
 	Clause          string       `json:"clause" description:"of the custody agreement"`
 	DecidedBy       string       `json:"decided_by" description:"the office"`
-	CauseID         string       `json:"cause_id" description:"the list entry"`
+	CauseID         string       `json:"cause_id" description:"the list entry, the alert or the freeze"`
 	Since           day.Date     `json:"since"`
 	Until           day.Date     `json:"until,omitzero" description:"the day payouts were resumed; absent while the hold stands"`
 	WaitingLessons  int          `json:"waiting_lessons" description:"confirmed lessons of the institution whose fee waits"`
@@ -90,5 +90,5 @@ func holdWords(since day.Date, parent bool) string {
 	if parent {
 		whose = "您的"
 	}
-	return fmt.Sprintf("该机构因列入黑名单自 %s 起暂停拨付，%s退费不受影响", since, whose)
+	return fmt.Sprintf("该机构自 %s 起暂停拨付，%s退费不受影响", since, whose)
 }

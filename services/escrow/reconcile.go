@@ -162,22 +162,24 @@ func (d Discrepancy) words() string {
 }
 
 // inTransitTo is the days on which what was paid or ordered has to be on the bank's
-// books by d; none if there is no such day. due says by when, for one day.
-func inTransitTo(d day.Date, due func(day.Date) (day.Date, error)) (from, to day.Date, err error) {
+// books by d, none if there is no such day; and the first day, after, of what may
+// come later. due says by when, for one day.
+func inTransitTo(d day.Date, due func(day.Date) (day.Date, error)) (from, to, after day.Date, err error) {
 	for s := d.AddDays(-longestTransit); !s.After(d); s = s.AddDays(1) {
 		by, err := due(s)
 		if err != nil {
-			return from, to, err
+			return from, to, after, err
 		}
-		if by != d {
-			continue
+		if by.After(d) {
+			return from, to, s, nil
 		}
-		if from.IsZero() {
-			from = s
+		if by == d {
+			if to = s; from.IsZero() {
+				from = s
+			}
 		}
-		to = s
 	}
-	return from, to, nil
+	return from, to, d.AddDays(1), nil
 }
 
 // longestTransit is how many days back what is due on a day may lie: more than any

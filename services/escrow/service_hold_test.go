@@ -132,7 +132,7 @@ func TestHold(t *testing.T) {
 	if v.ReleasedFen != 1000 || v.RefundedFen != 1001 || v.HeldFen != 4000 || v.Progress.Confirmed != 4 || v.Progress.OnHold != 3 || v.Progress.OnHoldFen != 3000 {
 		t.Errorf("while held: %+v %+v", v.Money, v.Progress)
 	}
-	if want := "该机构因列入黑名单自 2026-03-02 起暂停拨付，您的退费不受影响"; v.Hold != want {
+	if want := "该机构自 2026-03-02 起暂停拨付，您的退费不受影响"; v.Hold != want {
 		t.Errorf("the parent reads %q, want %q", v.Hold, want)
 	}
 	if last := v.Timeline[len(v.Timeline)-1]; !strings.HasSuffix(last.Summary, "自动确认第 4 课时，费用 10.00 元 因该机构暂停拨付而等待") {

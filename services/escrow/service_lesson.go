@@ -209,6 +209,7 @@ func (s *Service) Timers() []due.Timer {
 			return nextWaiting(ctx, tx)
 		}},
 		{Name: "bank.day", Apply: s.expectFiles, Next: nextToExpect},
+		{Name: "bank.late", Apply: s.lateFile, Next: nextLate},
 		{Name: "bank.settle", Apply: s.settle, Next: nextToSettle},
 		{Name: "bank.reconcile", Apply: s.reconcile, Next: nextToReconcile},
 		{Name: "republish", Apply: s.republish, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {

@@ -75,7 +75,7 @@ func (s *Service) compare(ctx context.Context, tx pgx.Tx, c comparison) error {
 	if err != nil {
 		return err
 	}
-	from, to, err := s.transit(ctx, tx, c)
+	from, to, after, err := s.transit(ctx, tx, c)
 	if err != nil {
 		return err
 	}
@@ -97,7 +97,10 @@ func (s *Service) compare(ctx context.Context, tx pgx.Tx, c comparison) error {
 	if err := s.claim(ctx, tx, c, wrong); err != nil {
 		return err
 	}
-	return insertReconciled(ctx, tx, c)
+	if err := insertReconciled(ctx, tx, c); err != nil {
+		return err
+	}
+	return s.supervise(ctx, tx, c, after)
 }
 
 // sortMoved parts what the bank's movements amount to: differences, and what is to
@@ -133,6 +136,11 @@ func bookMoved(ctx context.Context, tx pgx.Tx, booked []transfer) (overdrawn []f
 			overdrawn = append(overdrawn, found{t.institution, offBalance, custodyAccount, t.reference, "", has, t.legs[0].amount})
 			continue
 		}
+		if t.kind == pledgeTransfer { // may be the first that the ledger hears of the institution
+			if err := openAccounts(ctx, tx, t.institution, ""); err != nil {
+				return nil, err
+			}
+		}
 		good = append(good, t)
 	}
 	if len(good) == 0 {
@@ -142,28 +150,28 @@ func bookMoved(ctx context.Context, tx pgx.Tx, booked []transfer) (overdrawn []f
 }
 
 // transit is the days whose payments and orders have to be on the bank's books by
-// c's day.
-func (s *Service) transit(ctx context.Context, tx pgx.Tx, c comparison) (from, to day.Date, err error) {
+// c's day, and the first day of which they have not.
+func (s *Service) transit(ctx context.Context, tx pgx.Tx, c comparison) (from, to, after day.Date, err error) {
 	b, err := findBank(ctx, tx, c.bank)
 	if err != nil {
-		return from, to, err
+		return from, to, after, err
 	}
 	calendar, err := rule.Calendar(ctx, tx)
 	if err != nil {
-		return from, to, err
+		return from, to, after, err
 	}
 	rules, err := rule.InForce(ctx, tx, b.Jurisdiction, c.day, inTransit)
 	if err != nil {
-		return from, to, err
+		return from, to, after, err
 	}
-	from, to, err = inTransitTo(c.day, func(d day.Date) (day.Date, error) {
+	from, to, after, err = inTransitTo(c.day, func(d day.Date) (day.Date, error) {
 		due, err := calendar.Due(d, int(rules[inTransit].Int()), day.Unit(rules[inTransit].Unit))
 		return due.On, err
 	})
-	if from.Before(b.Since) {
+	if !from.IsZero() && from.Before(b.Since) {
 		from = b.Since
 	}
-	return from, to, err
+	return from, to, after, err
 }
 
 // claim keeps what was found, with who has to answer for it and by when.

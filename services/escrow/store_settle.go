@@ -30,8 +30,11 @@ func orderReleases(ctx context.Context, tx pgx.Tx, institution, period string, b
 		WITH due AS MATERIALIZED (
 			SELECT e.institution_id, e.transfer_id, -e.amount AS amount, t.reference, a.bank, a.agreement_no
 			FROM bank_accounts a JOIN entries e ON e.institution_id = a.institution_id JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id
-				JOIN contracts c ON c.institution_id = t.institution_id AND c.id = split_part(t.reference, '/', 2)
-			WHERE a.institution_id = $1 AND a.account = 'custody' AND e.account = 'released' AND e.contract_id = '' AND t.kind IN ('post', 'resume')
+				JOIN contracts c ON c.institution_id = t.institution_id AND c.id = coalesce(
+					(SELECT h.contract_id FROM entries h WHERE h.institution_id = t.institution_id AND h.transfer_id = t.id AND h.account = 'held'),
+					(SELECT r.contract_id FROM refunds r WHERE t.reference LIKE 'resume/refund/%' AND r.institution_id = t.institution_id AND r.id = split_part(t.reference, '/', 3)),
+					split_part(t.reference, '/', 2))
+			WHERE a.institution_id = $1 AND a.account = 'custody' AND e.account = 'released' AND e.contract_id = '' AND t.kind IN ('post', 'resume', 'void') AND e.amount < 0
 				AND e.at >= a.settled_to - interval '1 day' AND e.at < $3 AND c.mode = 'custody'
 				AND NOT EXISTS (SELECT FROM instructed d WHERE d.institution_id = e.institution_id AND d.transfer_id = e.transfer_id)
 		), done AS (

@@ -33,6 +33,7 @@ var (
 	SendBankFiles   = auth.Permit("escrow:bankfile:send")
 	TakeSettlements = auth.Permit("escrow:settlement:take")
 	ReadReconciled  = auth.Permit("escrow:reconciliation:read")
+	WatchMoney      = auth.Permit("escrow:alert:handle")
 	ExplainDiffs    = auth.Permit("escrow:discrepancy:explain")
 	RepublishAll    = auth.Permit("escrow:republish")
 	ReadWarnings    = auth.Permit("escrow:warning:read")
@@ -44,7 +45,7 @@ var (
 var Grants = auth.Roles(map[string][]auth.Permission{
 	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled, ReadWarnings},
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings},
+	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, WatchMoney},
 	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings},
 	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
 })
@@ -103,6 +104,14 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/warnings", "ListWarnings", ReadWarnings, s.ListWarnings)
 	kit.Route(api, "GET /v1/warnings/{institution}", "FindWarning", ReadWarnings, s.FindWarning)
 	kit.Route(api, "GET /v1/warning-evaluation", "EvaluateWarnings", JudgeWarnings, s.EvaluateWarnings, kit.As(kit.Reports))
+	kit.Route(api, "GET /v1/alerts", "ListAlerts", ReadReconciled, s.ListAlerts)
+	kit.Route(api, "POST /v1/alerts/{id}/close", "CloseAlert", WatchMoney, s.CloseAlert, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/alerts/{id}/hold", "HoldByAlert", WatchMoney, s.HoldByAlert, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/holds/{id}/resume", "ResumePayouts", WatchMoney, s.ResumePayouts, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/floors", "SetFloor", WatchMoney, s.SetFloor, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/freezes", "ListFreezes", ReadReconciled, s.ListFreezes)
+	kit.Route(api, "POST /v1/freezes", "RecordFreeze", WatchMoney, s.RecordFreeze, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/freezes/{id}/lift", "LiftFreeze", WatchMoney, s.LiftFreeze, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary, kit.As(kit.Reports))

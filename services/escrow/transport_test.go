@@ -184,6 +184,17 @@ var matrix = map[string]struct {
 	"ListWarnings":        {"GET", "/v1/warnings", "", "principal examiner city", "principal2 neighbour", true},
 	"FindWarning":         {"GET", "/v1/warnings/art", "", "principal examiner city", "principal2 neighbour", false},
 	"EvaluateWarnings":    {"GET", "/v1/warning-evaluation?on=2026-03-01&days=1", "", "examiner city neighbour", "", false},
+	"ListAlerts":          {"GET", "/v1/alerts", "", "principal examiner city", "principal2 neighbour", true},
+	"CloseAlert":          {"POST", "/v1/alerts/{alert}/close", `{"reason":"已核实"}`, "examiner", "neighbour", false},
+	"HoldByAlert":         {"POST", "/v1/alerts/{alert}/hold", `{"reason":"已核实"}`, "examiner", "neighbour", false},
+	"ResumePayouts":       {"POST", "/v1/holds/{hold}/resume", `{"reason":"已核实"}`, "examiner", "neighbour", false},
+	"SetFloor":            {"POST", "/v1/floors", `{"institution":"art","amount_fen":100,"reason":"规模较大"}`, "examiner", "neighbour", false},
+	"ListFreezes":         {"GET", "/v1/freezes", "", "principal examiner city", "principal2 neighbour", true},
+	"RecordFreeze":        {"POST", "/v1/freezes", `{"institution":"art","account":"custody","authority":"姑苏区人民法院","document_no":"（2026）苏0508执2号","since":"2026-03-02"}`, "examiner", "neighbour", false},
+	"LiftFreeze":          {"POST", "/v1/freezes/{freeze}/lift", `{"document_no":"（2026）苏0508执3号"}`, "examiner", "neighbour", false},
+	"Republish":           {"POST", "/v1/republish", "", "city", "", false},
+	"Inbox":               {"GET", "/v1/inbox", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
+	"Summary":             {"GET", "/v1/summary", "", strings.Join(all, " "), "", false},
 }
 
 // TestMatrix is every route, every persona, own and foreign: a new route fails it
@@ -201,10 +212,10 @@ func TestMatrix(t *testing.T) {
 	payback := h.refunded(v.ID, 1).Paybacks[0].ID
 	bank := h.banked()
 	h.watch()
-	fill := strings.NewReplacer("{payback}", payback, "{settlement}", bank.settlement, "{found}", bank.found, "{explained}", bank.explained, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
+	fill := strings.NewReplacer("{payback}", payback, "{settlement}", bank.settlement, "{found}", bank.found, "{explained}", bank.explained, "{alert}", bank.alert, "{hold}", bank.hold, "{freeze}", bank.freeze, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
 	shows := func(body string) bool {
 		return strings.Contains(body, v.ID) || strings.Contains(body, v.Flags[0].ID) || strings.Contains(body, `"cause_id":"case-1"`) ||
-			strings.Contains(body, bankName) || strings.Contains(body, bank.found) || strings.Contains(body, `"institution":"art"`)
+			strings.Contains(body, bankName) || strings.Contains(body, bank.found) || strings.Contains(body, bank.alert) || strings.Contains(body, bank.freeze) || strings.Contains(body, `"institution":"art"`)
 	}
 	for _, r := range api.Routes() {
 		m, listed := matrix[r.Name]

@@ -224,10 +224,20 @@ CREATE TRIGGER unchangeable BEFORE DELETE OR TRUNCATE ON discrepancies FOR EACH 
 
 -- payout books what the bank paid to the institution; pledge what it has as a
 -- deposit, of which pledged is the other side.
-ALTER TABLE transfers DROP CONSTRAINT transfers_kind_check;
-ALTER TABLE transfers ADD CHECK (kind IN ('hold', 'post', 'void', 'resume', 'payback', 'difference', 'reversal', 'payout', 'pledge'));
-ALTER TABLE balances DROP CONSTRAINT balances_account_check;
-ALTER TABLE balances ADD CHECK (account IN ('custody', 'deposit', 'receivable', 'held', 'released', 'frozen', 'refunds', 'differences', 'pledged'));
+-- What another migration has added stays.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    kinds text := (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'transfers'::regclass AND conname = 'transfers_kind_check');
+    accounts text := (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'balances'::regclass AND conname = 'balances_account_check');
+BEGIN
+    ALTER TABLE transfers DROP CONSTRAINT transfers_kind_check;
+    EXECUTE 'ALTER TABLE transfers ADD CONSTRAINT transfers_kind_check ' || replace(kinds, $q$'reversal'::text$q$, $q$'reversal'::text, 'payout'::text, 'pledge'::text$q$);
+    ALTER TABLE balances DROP CONSTRAINT balances_account_check;
+    EXECUTE 'ALTER TABLE balances ADD CONSTRAINT balances_account_check ' || replace(accounts, $q$'differences'::text$q$, $q$'differences'::text, 'pledged'::text$q$);
+END
+$$;
+-- +goose StatementEnd
 INSERT INTO balances (institution_id, account, contract_id) SELECT DISTINCT institution_id, 'pledged', '' FROM balances;
 -- +goose StatementBegin
 CREATE OR REPLACE FUNCTION open_accounts(institution text, contract text) RETURNS void LANGUAGE plpgsql AS $$
