@@ -162,6 +162,9 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id)); err != nil {
 		return err
 	}
+	if err := saveSeen(ctx, tx, c, i.Kind, s.today()); err != nil {
+		return err
+	}
 	return s.judge(ctx, tx, b, "")
 }
 
