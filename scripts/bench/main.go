@@ -21,6 +21,8 @@
 //   - overload: three times as many confirmations as escrow can do. What gets done
 //     beside what it did when nobody was too many, how soon the others are refused,
 //     and how long until all is as it was before.
+//   - rules: the fee rules over a million contracts of the past, by escrow's own code in
+//     this process, and its memory. Beside it the same rows read and thrown away.
 //
 // What must always be true: nothing of the suite outlives bench, and what could
 // not be measured is an error, never a guess.
@@ -41,7 +43,7 @@ import (
 
 // CLI is the settings.
 type CLI struct {
-	Only    string `enum:",start,confirm,latency,overload,size" default:"" help:"Measure one part: start, confirm, latency, overload or size."`
+	Only    string `enum:",start,confirm,latency,overload,size,rules" default:"" help:"Measure one part: start, confirm, latency, overload, size or rules."`
 	Seconds int    `help:"Seconds of each measurement; 0 is 5 for confirm, 20 for latency and 10 for overload."`
 	Kafka   bool   `default:"true" negatable:"" help:"Measure latency with Apache Kafka, too (needs Java 17)."`
 	Runs    int    `default:"3" help:"How often each figure is measured."`
@@ -168,6 +170,14 @@ func (c *CLI) loads(ctx context.Context, s *suite, r *report) error {
 	}
 	if c.wants("overload") {
 		m, end, err := openOverload(ctx, c, s)
+		if err != nil {
+			return err
+		}
+		defer end()
+		runs = append(runs, m.run)
+	}
+	if c.wants("rules") {
+		m, end, err := openRules(ctx, s)
 		if err != nil {
 			return err
 		}

@@ -180,6 +180,9 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id, req.AmountFen)); err != nil {
 		return err
 	}
+	if err := saveSeen(ctx, tx, c, i.Kind, s.today()); err != nil {
+		return err
+	}
 	return s.judge(ctx, tx, b, "")
 }
 

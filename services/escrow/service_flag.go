@@ -57,21 +57,31 @@ func (s *Service) findings(ctx context.Context, tx pgx.Tx, c *Contract) ([]Findi
 	sets := map[day.Date]rule.Set{}
 	orders := make([]Order, len(rows))
 	for n, r := range rows {
-		on := s.today()
-		if r.PaidAt != nil {
-			on = day.Of(*r.PaidAt)
-		}
+		on := r.paidOn(s.today())
 		if sets[on] == nil {
 			if sets[on], err = rule.InForce(ctx, tx, c.Jurisdiction, on, feeRules...); err != nil {
 				return nil, err
 			}
 		}
-		orders[n] = Order{
-			Contract: r.Contract, PaidOn: on, Lessons: r.Lessons, GiftLessons: r.GiftLessons, First: r.First, Last: r.Last,
-			Begun: r.Begun, Held: r.Held, Rules: sets[on],
-		}
+		orders[n] = r.order(on, sets[on])
 	}
 	return Findings(i.Kind, orders), nil
+}
+
+// paidOn is the day of r's payment, or today if it is not paid.
+func (r orderRow) paidOn(today day.Date) day.Date {
+	if r.PaidAt == nil {
+		return today
+	}
+	return day.Of(*r.PaidAt)
+}
+
+// order is r as the fee rules see it, under those in force when it was paid.
+func (r orderRow) order(paid day.Date, rules rule.Set) Order {
+	return Order{
+		Contract: r.Contract, PaidOn: paid, Lessons: r.Lessons, GiftLessons: r.GiftLessons, First: r.First, Last: r.Last,
+		Begun: r.Begun, Held: r.Held, Rules: rules,
+	}
 }
 
 func (s *Service) raise(ctx context.Context, tx pgx.Tx, b basket, found []Finding) error {

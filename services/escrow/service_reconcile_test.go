@@ -418,11 +418,11 @@ func TestSettledBefore(t *testing.T) {
 	for _, tt := range []struct{ source, period, today, want string }{
 		{"domain §1.2：一课一消", byLesson, "2026-03-04", "2026-03-04"},
 		{"domain §1.2：一课一消", byLesson, "2026-03-01", "2026-03-01"},
-		{"domain §1.3 厦门：一周一结", byWeek, "2026-03-02", "2026-03-02"}, // a Monday
-		{"domain §1.3 厦门：一周一结", byWeek, "2026-03-03", "2026-03-02"},
-		{"domain §1.3 厦门：一周一结", byWeek, "2026-03-08", "2026-03-02"}, // a Sunday
-		{"domain §1.3 厦门：一周一结", byWeek, "2026-03-09", "2026-03-09"},
-		{"domain §1.7：周一出具周结单", byWeek, "2026-01-01", "2025-12-29"},
+		{"domain §1.3 厦门：一周一结", weekly, "2026-03-02", "2026-03-02"}, // a Monday
+		{"domain §1.3 厦门：一周一结", weekly, "2026-03-03", "2026-03-02"},
+		{"domain §1.3 厦门：一周一结", weekly, "2026-03-08", "2026-03-02"}, // a Sunday
+		{"domain §1.3 厦门：一周一结", weekly, "2026-03-09", "2026-03-09"},
+		{"domain §1.7：周一出具周结单", weekly, "2026-01-01", "2025-12-29"},
 	} {
 		if got := settledBefore(tt.period, d(tt.today)); got != d(tt.want).Start() {
 			t.Errorf("%s on %s: before %v, want %s (%s)", tt.period, tt.today, got, tt.want, tt.source)

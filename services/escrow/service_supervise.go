@@ -228,7 +228,7 @@ func (s *Service) beginHold(ctx context.Context, tx pgx.Tx, h Hold, e entry) err
 	if err := saveAccountEntry(ctx, tx, h.InstitutionID, e); err != nil {
 		return err
 	}
-	return event.Append(ctx, tx, Topic, h.InstitutionID, payoutsHeld(h))
+	return event.Append(ctx, tx, Topic, h.InstitutionID, payoutsHeldFact(h))
 }
 
 // ResumePayouts is an official's decision that a hold on an alert is over.

@@ -59,19 +59,24 @@ func saveWatched(ctx context.Context, tx pgx.Tx, b basket, watched bool) error {
 
 // orderRow is an Order as SQL counts it.
 type orderRow struct {
-	Contract             string
-	PaidAt               *time.Time
-	Lessons, GiftLessons int
-	First, Last          day.Date
-	Begun                bool
-	Held                 Fen
+	Contract    string     `json:"contract"`
+	PaidAt      *time.Time `json:"paid_at"`
+	Lessons     int        `json:"lessons"`
+	GiftLessons int        `json:"gift_lessons"`
+	First       day.Date   `json:"first"`
+	Last        day.Date   `json:"last"`
+	Begun       bool       `json:"begun"`
+	Held        Fen        `json:"held"`
 }
 
 // listOrders returns the paid, unfinished orders of c's basket as they were
 // paid; c itself last if it is not paid. A fee that waits because payouts are
 // held is no prepayment: its lesson was given.
 func listOrders(ctx context.Context, tx pgx.Tx, c *Contract) ([]orderRow, error) {
-	return list[orderRow](ctx, tx, `
+	return list[orderRow](ctx, tx, ordersSQL, c.InstitutionID, c.Basket, c.ID)
+}
+
+const ordersSQL = `
 		SELECT c.id AS contract, c.paid_at,
 			count(*) FILTER (WHERE ahead AND NOT l.gift) AS lessons, count(*) FILTER (WHERE ahead AND l.gift) AS gift_lessons,
 			min(l.on_date) FILTER (WHERE ahead) AS first, max(l.on_date) FILTER (WHERE ahead) AS last,
@@ -82,5 +87,4 @@ func listOrders(ctx context.Context, tx pgx.Tx, c *Contract) ([]orderRow, error)
 			LATERAL (SELECT l.state IN ('SCHEDULED', 'REFUNDING') AS ahead) a
 		WHERE c.institution_id = $1 AND c.basket = $2 AND (c.state = 'PAID' OR c.id = $3)
 		GROUP BY c.institution_id, c.id
-		ORDER BY c.paid_at NULLS LAST, c.id`, c.InstitutionID, c.Basket, c.ID)
-}
+		ORDER BY c.paid_at NULLS LAST, c.id`

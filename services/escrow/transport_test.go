@@ -192,9 +192,6 @@ var matrix = map[string]struct {
 	"ListFreezes":         {"GET", "/v1/freezes", "", "principal examiner city", "principal2 neighbour", true},
 	"RecordFreeze":        {"POST", "/v1/freezes", `{"institution":"art","account":"custody","authority":"姑苏区人民法院","document_no":"（2026）苏0508执2号","since":"2026-03-02"}`, "examiner", "neighbour", false},
 	"LiftFreeze":          {"POST", "/v1/freezes/{freeze}/lift", `{"document_no":"（2026）苏0508执3号"}`, "examiner", "neighbour", false},
-	"Republish":           {"POST", "/v1/republish", "", "city", "", false},
-	"Inbox":               {"GET", "/v1/inbox", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
-	"Summary":             {"GET", "/v1/summary", "", strings.Join(all, " "), "", false},
 }
 
 // TestMatrix is every route, every persona, own and foreign: a new route fails it

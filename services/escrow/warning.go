@@ -42,12 +42,8 @@ var WarningRules = []string{
 	inflowRise, priceFall, discountPoints, tipCount, tipPoints, yellowFrom, redFrom, controlShare, controlSeed,
 }
 
-// The bands of a score.
-const (
-	calm   = "NONE"
-	yellow = "YELLOW"
-	red    = "RED"
-)
+// calm is the band of a score below yellow and red, the levels of an alert.
+const calm = "NONE"
 
 var bandNames = map[string]string{calm: "无预警", yellow: "黄色预警", red: "红色预警"}
 
@@ -114,14 +110,18 @@ func Assess(w Watched, rules rule.Set) Score {
 	return s
 }
 
+// because is a signal's words and what they rest on, made only when it speaks.
+type because func() (words string, inputs map[string]any)
+
 // reason is nil unless measured reaches the threshold. others are rules that were
 // asked besides.
-func reason(signal, words string, measured int64, rules rule.Set, threshold, points string, inputs map[string]any, others ...string) *Reason {
+func reason(signal string, measured int64, rules rule.Set, threshold, points string, why because, others ...string) *Reason {
 	from := rules[threshold].Int()
 	if measured < from || measured <= 0 {
 		return nil
 	}
 	full := max(2*from, 1)
+	words, inputs := why()
 	r := &Reason{
 		Signal: signal, Points: int(rules[points].Int() * min(measured, full) / full), Explanation: words,
 		Rules: []fault.Ground{rules[threshold].Ground(inputs), rules[points].Ground(nil)},
@@ -143,10 +143,10 @@ func refundsRise(w Watched, rules rule.Set) *Reason {
 		return nil
 	}
 	share := int64(w.Recent.Asked * wholePercentage / of)
-	words := fmt.Sprintf("近 %d 天家长申请退费 %d 笔、%s，占期初应付与新收合计 %s 的 %d%%（%d%% 起计分），此前同样天数平均为 %s。",
-		rules[warnWindow].Int(), w.Recent.Refunds, w.Recent.Asked.Yuan(), of.Yuan(), share, rules[refundShare].Int(), usual.Yuan())
-	return reason("refunds", words, share, rules, refundShare, refundPoints, map[string]any{
-		"refunds": w.Recent.Refunds, "asked_fen": w.Recent.Asked, "of_fen": of, "percent": share, "usual_fen": usual,
+	return reason("refunds", share, rules, refundShare, refundPoints, func() (string, map[string]any) {
+		return fmt.Sprintf("近 %d 天家长申请退费 %d 笔、%s，占期初应付与新收合计 %s 的 %d%%（%d%% 起计分），此前同样天数平均为 %s。",
+				rules[warnWindow].Int(), w.Recent.Refunds, w.Recent.Asked.Yuan(), of.Yuan(), share, rules[refundShare].Int(), usual.Yuan()),
+			map[string]any{"refunds": w.Recent.Refunds, "asked_fen": w.Recent.Asked, "of_fen": of, "percent": share, "usual_fen": usual}
 	}, refundRise, leastRefunds, warnWindow, warnBaseline)
 }
 
@@ -156,19 +156,19 @@ func lessonsLag(w Watched, rules rule.Set) *Reason {
 	}
 	short := max(w.Recent.Due-w.Recent.Taught, 0)
 	share := int64(short * wholePercentage / w.Recent.Due)
-	words := fmt.Sprintf("近 %d 天应上 %d 课时，登记授课 %d 课时，少上 %d 课时（%d%%，%d%% 起计分）。",
-		rules[warnWindow].Int(), w.Recent.Due, w.Recent.Taught, short, share, rules[lagShare].Int())
-	return reason("lag", words, share, rules, lagShare, lagPoints, map[string]any{
-		"due": w.Recent.Due, "taught": w.Recent.Taught, "short": short, "percent": share,
+	return reason("lag", share, rules, lagShare, lagPoints, func() (string, map[string]any) {
+		return fmt.Sprintf("近 %d 天应上 %d 课时，登记授课 %d 课时，少上 %d 课时（%d%%，%d%% 起计分）。",
+				rules[warnWindow].Int(), w.Recent.Due, w.Recent.Taught, short, share, rules[lagShare].Int()),
+			map[string]any{"due": w.Recent.Due, "taught": w.Recent.Taught, "short": short, "percent": share}
 	}, leastLessons, warnWindow)
 }
 
 func coverFalls(w Watched, rules rule.Set) *Reason {
 	then, now := w.Then.percent(), w.Now.percent()
-	words := fmt.Sprintf("应付家长 %s，账上 %s；覆盖率 %d 天内由 %d%% 降到 %d%%（下降 %d 个百分点起计分）。",
-		w.Now.Owed.Yuan(), w.Now.There.Yuan(), rules[warnWindow].Int(), then, now, rules[coverFall].Int())
-	return reason("cover", words, int64(then-now), rules, coverFall, coverPoints, map[string]any{
-		"then_percent": then, "now_percent": now, "fall": then - now, "owed_fen": w.Now.Owed, "there_fen": w.Now.There,
+	return reason("cover", int64(then-now), rules, coverFall, coverPoints, func() (string, map[string]any) {
+		return fmt.Sprintf("应付家长 %s，账上 %s；覆盖率 %d 天内由 %d%% 降到 %d%%（下降 %d 个百分点起计分）。",
+				w.Now.Owed.Yuan(), w.Now.There.Yuan(), rules[warnWindow].Int(), then, now, rules[coverFall].Int()),
+			map[string]any{"then_percent": then, "now_percent": now, "fall": then - now, "owed_fen": w.Now.Owed, "there_fen": w.Now.There}
 	}, warnWindow)
 }
 
@@ -181,17 +181,19 @@ func discounts(w Watched, rules rule.Set) *Reason {
 	}
 	was, is := w.Before.Paid/Fen(w.Before.Lessons), w.Recent.Paid/Fen(w.Recent.Lessons)
 	fall := int64((was - is) * wholePercentage / max(was, 1))
-	words := fmt.Sprintf("近 %d 天收费 %s，为此前同样天数平均 %s 的 %d%%（须达到 %d%%），平均每课时（含赠送）由 %s 降到 %s（降 %d%%，%d%% 起计分）。",
-		rules[warnWindow].Int(), w.Recent.Paid.Yuan(), usual.Yuan(), w.Recent.Paid*wholePercentage/usual, rules[inflowRise].Int(),
-		was.Yuan(), is.Yuan(), fall, rules[priceFall].Int())
-	return reason("discount", words, fall, rules, priceFall, discountPoints, map[string]any{
-		"paid_fen": w.Recent.Paid, "usual_fen": usual, "lesson_fen": is, "usual_lesson_fen": was, "percent": fall,
+	return reason("discount", fall, rules, priceFall, discountPoints, func() (string, map[string]any) {
+		return fmt.Sprintf("近 %d 天收费 %s，为此前同样天数平均 %s 的 %d%%（须达到 %d%%），平均每课时（含赠送）由 %s 降到 %s（降 %d%%，%d%% 起计分）。",
+				rules[warnWindow].Int(), w.Recent.Paid.Yuan(), usual.Yuan(), w.Recent.Paid*wholePercentage/usual, rules[inflowRise].Int(),
+				was.Yuan(), is.Yuan(), fall, rules[priceFall].Int()),
+			map[string]any{"paid_fen": w.Recent.Paid, "usual_fen": usual, "lesson_fen": is, "usual_lesson_fen": was, "percent": fall}
 	}, inflowRise, warnWindow, warnBaseline)
 }
 
 func tipsCome(w Watched, rules rule.Set) *Reason {
-	words := fmt.Sprintf("近 %d 天收到涉及该机构的举报投诉 %d 件（%d 件起计分）。", rules[warnWindow].Int(), w.Recent.Tips, rules[tipCount].Int())
-	return reason("tips", words, int64(w.Recent.Tips), rules, tipCount, tipPoints, map[string]any{"tips": w.Recent.Tips}, warnWindow)
+	return reason("tips", int64(w.Recent.Tips), rules, tipCount, tipPoints, func() (string, map[string]any) {
+		return fmt.Sprintf("近 %d 天收到涉及该机构的举报投诉 %d 件（%d 件起计分）。", rules[warnWindow].Int(), w.Recent.Tips, rules[tipCount].Int()),
+			map[string]any{"tips": w.Recent.Tips}
+	}, warnWindow)
 }
 
 // Control reports whether an institution is of those whose score nobody sees, so

@@ -1,0 +1,199 @@
+package escrow
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+
+	"github.com/jackc/pgx/v5"
+	"golang.org/x/sync/errgroup"
+
+	"xunguan/pkg/day"
+	"xunguan/pkg/pg"
+	"xunguan/pkg/rule"
+)
+
+// Span is the payments that are judged anew: of some days, the last included, and of
+// a division, by what its codes begin with; "" is the nation.
+type Span struct {
+	From, To day.Date
+	Division string
+}
+
+// Tally is how many payments a rule finds fault with.
+type Tally struct {
+	Then     int `json:"then" description:"under the rules of then"`
+	Proposed int `json:"proposed" description:"under the rules as proposed"`
+	More     int `json:"more" description:"only as proposed"`
+	Less     int `json:"less" description:"only under the rules of then"`
+}
+
+// Contrast is a payment that the proposal finds fault with and the rules of then
+// did not, or the other way round.
+type Contrast struct {
+	Institution string  `json:"institution"`
+	Contract    string  `json:"contract"`
+	More        bool    `json:"more" description:"only as proposed; otherwise only under the rules of then"`
+	Finding     Warning `json:"finding"`
+}
+
+// Rerun is what comes of judging the payments of a span anew.
+type Rerun struct {
+	Payments  int              `json:"payments"`
+	Flagged   int              `json:"flagged" description:"payments with a finding under the rules of then"`
+	Rules     map[string]Tally `json:"rules" description:"by key of the rule"`
+	Contrasts []Contrast       `json:"contrasts" description:"the first of them, by institution and contract"`
+}
+
+// pageSeenSize is how many payments are read at a time; contrastsShown how many
+// contrasts are kept. They bound the memory, whatever the span.
+const (
+	pageSeenSize   = 4000
+	contrastsShown = 100
+)
+
+// Rerun judges the payments of in that the caller sees, each from what was seen when
+// it was made: under the rules of then and, unless it is nil, under those as a
+// proposal would have made them. Payments are read in pages and judged by as many
+// goroutines as there are processors.
+func (s *Service) Rerun(ctx context.Context, in Span, proposed *rule.Rule) (Rerun, error) {
+	then, err := pg.InTx(ctx, s.DB, func(tx pgx.Tx) (*rule.History, error) { return rule.Load(ctx, tx, feeRules...) })
+	if err != nil {
+		return Rerun{}, err
+	}
+	instead := then
+	if proposed != nil {
+		instead = then.With(*proposed)
+	}
+	all := Rerun{Rules: map[string]Tally{}, Contrasts: []Contrast{}}
+	pages := make(chan []seenRow, 1)
+	var mu sync.Mutex
+	g, ctx := errgroup.WithContext(ctx)
+	g.Go(func() error {
+		defer close(pages)
+		return s.read(ctx, in, pageSeenSize, pages)
+	})
+	for range runtime.GOMAXPROCS(0) {
+		g.Go(func() error {
+			for page := range pages {
+				part, err := rejudge(page, then, instead)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				all.add(part)
+				mu.Unlock()
+			}
+			return nil
+		})
+	}
+	return all, g.Wait()
+}
+
+// read sends the payments of in, so many to a page, each page in a transaction of its own,
+// so that a long run holds up nobody.
+func (s *Service) read(ctx context.Context, in Span, size int, pages chan<- []seenRow) error {
+	var last seenRow
+	for {
+		page, err := pg.InTx(ctx, s.DB, func(tx pgx.Tx) ([]seenRow, error) {
+			return pageSeen(ctx, tx, in, last.InstitutionID, last.ContractID, size)
+		})
+		if err != nil || len(page) == 0 {
+			return err
+		}
+		last = page[len(page)-1]
+		select {
+		case pages <- page:
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
+}
+
+// rejudge judges a page under two histories, which may be the same.
+func rejudge(page []seenRow, then, instead *rule.History) (Rerun, error) {
+	part := Rerun{Payments: len(page), Rules: map[string]Tally{}}
+	for _, p := range page {
+		var rows []orderRow
+		if err := json.Unmarshal(p.Orders, &rows); err != nil {
+			return part, fmt.Errorf("what was seen of %s: %w", p.ContractID, err)
+		}
+		was, err := p.findings(rows, then)
+		if err != nil {
+			return part, err
+		}
+		is := was
+		if instead != then {
+			if is, err = p.findings(rows, instead); err != nil {
+				return part, err
+			}
+		}
+		part.compare(p, was, is)
+	}
+	return part, nil
+}
+
+// findings applies the rules of h to what was seen. Only those of the contract that
+// was paid count: what was paid before had its own turn.
+func (p seenRow) findings(rows []orderRow, h *rule.History) ([]Finding, error) {
+	orders := make([]Order, len(rows))
+	for n, r := range rows {
+		paid := r.paidOn(day.Date{})
+		rules, err := h.InForce(p.Jurisdiction, paid)
+		if err != nil {
+			return nil, err
+		}
+		orders[n] = r.order(paid, rules)
+	}
+	return slices.DeleteFunc(Findings(p.Kind, orders), func(f Finding) bool { return f.Contract != p.ContractID }), nil
+}
+
+// compare counts the findings on one payment.
+func (r *Rerun) compare(p seenRow, was, is []Finding) {
+	if len(was) > 0 {
+		r.Flagged++
+	}
+	has := func(all []Finding, key string) bool {
+		return slices.ContainsFunc(all, func(f Finding) bool { return f.Rule.Key == key })
+	}
+	differs := func(more bool, f Finding) {
+		r.Contrasts = append(r.Contrasts, Contrast{p.InstitutionID, p.ContractID, more, f.warning()})
+	}
+	for _, f := range was {
+		t := r.Rules[f.Rule.Key]
+		t.Then++
+		if !has(is, f.Rule.Key) {
+			t.Less++
+			differs(false, f)
+		}
+		r.Rules[f.Rule.Key] = t
+	}
+	for _, f := range is {
+		t := r.Rules[f.Rule.Key]
+		t.Proposed++
+		if !has(was, f.Rule.Key) {
+			t.More++
+			differs(true, f)
+		}
+		r.Rules[f.Rule.Key] = t
+	}
+}
+
+// add adds what came of other payments. Which contrasts are kept does not depend
+// on the order in which they come.
+func (r *Rerun) add(o Rerun) {
+	r.Payments, r.Flagged = r.Payments+o.Payments, r.Flagged+o.Flagged
+	for key, t := range o.Rules {
+		sum := r.Rules[key]
+		r.Rules[key] = Tally{sum.Then + t.Then, sum.Proposed + t.Proposed, sum.More + t.More, sum.Less + t.Less}
+	}
+	r.Contrasts = append(r.Contrasts, o.Contrasts...)
+	slices.SortFunc(r.Contrasts, func(a, b Contrast) int {
+		return cmp.Or(cmp.Compare(a.Institution, b.Institution), cmp.Compare(a.Contract, b.Contract), cmp.Compare(a.Finding.Key, b.Finding.Key))
+	})
+	r.Contrasts = r.Contrasts[:min(len(r.Contrasts), contrastsShown)]
+}
