@@ -65,11 +65,6 @@ func insertBankAccount(ctx context.Context, tx pgx.Tx, a BankAccount) error {
 	return err
 }
 
-func listBankAccounts(ctx context.Context, tx pgx.Tx, institution string) ([]BankAccount, error) {
-	return list[BankAccount](ctx, tx, `SELECT institution_id, account, bank, agreement_no, account_tail, opened_on, reported_on
-		FROM bank_accounts WHERE institution_id = $1 ORDER BY account`, institution)
-}
-
 // nextBankDay is the first day of b that is not open yet.
 func nextBankDay(ctx context.Context, tx pgx.Tx, b Bank) (d day.Date, err error) {
 	err = tx.QueryRow(ctx, `SELECT coalesce(max(day) + 1, $2) FROM bank_days WHERE bank = $1`, b.Name, b.Since).Scan(&d)

@@ -23,7 +23,7 @@ func lawOf(values ...any) rule.Set {
 	return set
 }
 
-func fen(f Fen) *Fen { return &f }
+func fen(f Fen) *Fen { return new(f) }
 
 const (
 	jiangsu  = "domain §1.3 江苏 苏教继函〔2021〕10号：额度不低于届时未消课资金总额"
@@ -121,10 +121,16 @@ func TestJudge(t *testing.T) {
 
 		{"a place with red alone", zhejiang, lawOf(alertLevels, []string{"RED"}, coverYellow, 1, coverRed, 0.8), Figures{Custody: fen(999), Unconsumed: 1000}, ""},
 		{"a place with both levels", zhejiang, lawOf(alertLevels, []string{"YELLOW", "RED"}, coverYellow, 1, coverRed, 0.8), Figures{Custody: fen(999), Unconsumed: 1000}, "cover YELLOW"},
-		{"both modes, each its floor", bothWays, lawOf(custodyFloorRule, "unconsumed_total", depositFloorRule, "sum_of_one_cycle"),
-			Figures{Custody: fen(999), Deposit: fen(499), InCustody: 1000, Cycle: 500}, "custody_floor RED; deposit_floor RED"},
-		{"both modes, both well", bothWays, lawOf(custodyFloorRule, "unconsumed_total", depositFloorRule, "sum_of_one_cycle"),
-			Figures{Custody: fen(1000), Deposit: fen(500), InCustody: 1000, Cycle: 500}, ""},
+		{
+			"both modes, each its floor", bothWays, lawOf(custodyFloorRule, "unconsumed_total", depositFloorRule, "sum_of_one_cycle"),
+			Figures{Custody: fen(999), Deposit: fen(499), InCustody: 1000, Cycle: 500},
+			"custody_floor RED; deposit_floor RED",
+		},
+		{
+			"both modes, both well", bothWays, lawOf(custodyFloorRule, "unconsumed_total", depositFloorRule, "sum_of_one_cycle"),
+			Figures{Custody: fen(1000), Deposit: fen(500), InCustody: 1000, Cycle: 500},
+			"",
+		},
 	} {
 		var got []string
 		for _, j := range tt.f.judge(tt.rules, d("2026-03-02")) {

@@ -14,6 +14,7 @@ import (
 	"io"
 	"mime/multipart"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,14 +128,7 @@ func (b *Bank) Execute(file []byte, faults ...Fault) (paid int, err error) {
 	return len(orders), nil
 }
 
-func has(faults []Fault, f Fault) bool {
-	for _, x := range faults {
-		if x == f {
-			return true
-		}
-	}
-	return false
-}
+func has(faults []Fault, f Fault) bool { return slices.Contains(faults, f) }
 
 // File is the file of a day: what moved since the last one, and the balances. The
 // same day again is the same file.
@@ -196,7 +190,7 @@ func spoil(file []byte, faults []Fault) []byte {
 	file = bytes.Clone(file)
 	trailer := bytes.LastIndex(bytes.TrimSuffix(file, []byte("\n")), []byte("\n")) + 1
 	for _, f := range faults {
-		switch f {
+		switch f { //nolint:exhaustive // the others are no faults of the bytes
 		case CutShort:
 			return file[:trailer/2]
 		case WrongCount:
