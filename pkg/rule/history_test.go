@@ -32,7 +32,7 @@ func TestHistory(t *testing.T) {
 		if r.IntN(4) == 0 {
 			to = from.AddDays(r.IntN(60)).String()
 		}
-		apply(ctx, t, tx, enacted(key, place, int32(n+1), fmt.Sprint(n), "lesson", from.String(), to)) //nolint:gosec // at most 40
+		apply(ctx, t, tx, enacted(key, place, int32(n+1), fmt.Sprint(n), "lesson", from.String(), to))
 	}
 	h, err := rule.Load(ctx, tx, "k0", "k1")
 	if err != nil {

@@ -24,7 +24,7 @@ const pay = `
 INSERT INTO seen (institution_id, contract_id, jurisdiction, kind, paid_on, orders)
 SELECT 'rules-' || n % 10000, 'rules-' || n, (ARRAY['320508', '320506', '330106'])[1 + n % 3], (ARRAY['subject', 'non_subject'])[1 + n % 2], paid,
 	CASE WHEN n % 10 < 3 THEN json_build_array(
-		json_build_object('contract', 'earlier-' || n, 'paid_at', paid - 60 + time '10:00', 'lessons', 5 + n % 9, 'gift_lessons', 0, 'first', paid, 'last', paid + 20, 'begun', true, 'held', 60000 + n % 40000), own)
+		json_build_object('contract', 'earlier-' || n, 'paid_at', (paid - 60 + time '10:00') AT TIME ZONE 'Asia/Shanghai', 'lessons', 5 + n % 9, 'gift_lessons', 0, 'first', paid, 'last', paid + 20, 'begun', true, 'held', 60000 + n % 40000), own)
 		ELSE json_build_array(own) END
 FROM (SELECT n, paid, json_build_object('contract', 'rules-' || n, 'paid_at', (paid + time '10:00') AT TIME ZONE 'Asia/Shanghai', 'lessons', 18 + n % 47, 'gift_lessons', n % 3,
 		'first', paid + n % 33, 'last', paid + n % 33 + 45 + n % 52, 'begun', false, 'held', 150000 + n % 370000) AS own

@@ -56,7 +56,7 @@ func (c *CLI) run(w io.Writer) error {
 		first, what = 1, "训练种子（规则由此选定，不作报告）"
 	}
 	fmt.Fprintf(w, "%s：每个种子 %d 家机构，%d 天；卷款前 %d 天内的预警算命中\n", what, assumed.Institutions, assumed.Days, recently)
-	report(w, first, first+uint64(c.Seeds), rules) //nolint:gosec // at least 1
+	report(w, first, first+uint64(c.Seeds), rules)
 	return nil
 }
 
