@@ -20,7 +20,7 @@ export default ts.config(
       'vue/max-attributes-per-line': 'off',
       'vue/singleline-html-element-content-newline': 'off',
       'vue/html-self-closing': 'off',
-      'vue/no-bare-strings-in-template': 'error',
+      'vue/no-bare-strings-in-template': ['error', { allowlist: [...'：（），、。；·—✔✘✓⏸→/%　 -'] }], // signs are no words
       'vuejs-accessibility/label-has-for': ['error', { required: { some: ['nesting', 'id'] } }],
     },
   },
