@@ -41,7 +41,7 @@ const (
 var services = map[string][]string{
 	"rulebook":   nil,
 	"licensing":  {"rulebook.events", "inspection.events"},
-	"escrow":     {"rulebook.events", "licensing.events"},
+	"escrow":     {"rulebook.events", "licensing.events", "tipoff.events"},
 	"inspection": {"rulebook.events", "licensing.events", "escrow.events", "tipoff.events"},
 	"tipoff":     {"rulebook.events", "licensing.events", "inspection.events"},
 	"portal":     {"licensing.events"},
