@@ -194,7 +194,7 @@ func (p *player) family(j int) {
 		who = "parent2"
 	}
 	name := fmt.Sprintf("小朋友%d", j)
-	flagAgo := []int{0, p.workingDaysAgo(3), p.workingDaysAgo(5)}[j%3]
+	flagAgo := []int{0, p.workingDaysAgo(3), p.workingDaysAgo(6)}[j%3]
 	switch j % 12 {
 	case 0: // clean, and under way
 		c := p.order(j, who, name, order{ago: 30, lasts: 75, lessons: 48, price: 480000})

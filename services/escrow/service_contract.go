@@ -180,8 +180,10 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id, req.AmountFen)); err != nil {
 		return err
 	}
-	if err := saveSeen(ctx, tx, c, i.Kind, s.today()); err != nil {
-		return err
+	if c.Paid == req.AmountFen { // later instalments pay what was seen with the first
+		if err := saveSeen(ctx, tx, c, i.Kind, s.today()); err != nil {
+			return err
+		}
 	}
 	return s.judge(ctx, tx, b, "")
 }

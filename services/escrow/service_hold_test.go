@@ -334,26 +334,25 @@ func TestResumeKilled(t *testing.T) {
 		want += int64(100 * n)
 	}
 	h.removed("a", "art")
-	steps, killed := 0, errors.New("killed")
+	steps, kills, killed := 0, 0, errors.New("killed")
 	timer := h.timer("payouts.resume")
 	apply := timer.Apply
 	timer.Apply = func(ctx context.Context, tx pgx.Tx, id string) error {
 		err := apply(ctx, tx, id)
 		if steps++; err == nil && steps%2 == 1 {
+			kills++
 			err = killed
 		}
 		return err
 	}
 	work := &due.Clockwork{DB: h.DB, Now: h.Now, Timers: []due.Timer{timer}}
-	applied, kills := 0, 0
+	applied := 0
 	for done := false; !done; {
 		n, err := work.Settle(t.Context())
 		if applied += n; err != nil && !errors.Is(err, killed) {
 			t.Fatal(err)
 		}
-		if done = err == nil; !done {
-			kills++
-		}
+		done = err == nil
 		h.sound()
 	}
 	if got := h.released(); applied != 5 || kills < 4 || got != want {
