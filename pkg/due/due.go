@@ -46,8 +46,6 @@ type Clockwork struct {
 const (
 	poll = time.Second
 	slow = 30 * time.Second // after failure upon failure, so that one poisoned case does not fill the log
-
-	asideMost = 3 // of one timer; each holds a connection
 )
 
 // Run applies what becomes due until ctx ends.
@@ -74,13 +72,18 @@ func (c *Clockwork) Run(ctx context.Context) error {
 }
 
 // Settle applies all that is due now and returns how many cases that were. The
-// failure of one timer does not keep the others back, nor that of one case the
-// later ones of its timer.
+// failure of one timer does not keep the others back.
 func (c *Clockwork) Settle(ctx context.Context) (applied int, err error) {
 	for _, t := range c.Timers {
-		n, terr := c.run(pg.Worker(ctx, "due:"+t.Name), t, 0)
-		if applied += n; terr != nil {
-			err = errors.Join(err, fmt.Errorf("%s: %w", t.Name, terr))
+		for {
+			found, terr := c.one(ctx, t)
+			if terr != nil {
+				err = errors.Join(err, fmt.Errorf("%s: %w", t.Name, terr))
+			}
+			if !found || terr != nil {
+				break
+			}
+			applied++
 		}
 	}
 	if err == nil {
@@ -89,33 +92,19 @@ func (c *Clockwork) Settle(ctx context.Context) (applied int, err error) {
 	return applied, err
 }
 
-// run applies the cases of t, one in each transaction, while aside cases that
-// failed are kept locked, for Next to pass by.
-func (c *Clockwork) run(ctx context.Context, t Timer, aside int) (applied int, err error) {
-	for found := true; found && err == nil; {
-		found, err = pg.InTx(ctx, c.DB, func(tx pgx.Tx) (bool, error) {
-			id, err := t.Next(ctx, tx, day.Of(c.Now()))
-			if errors.Is(err, fault.NotFound) {
-				return false, nil
-			}
-			if err != nil {
-				return false, err
-			}
-			err = pgx.BeginFunc(ctx, tx, func(tx pgx.Tx) error { return t.Apply(ctx, tx, id) })
-			if err == nil || pg.Again(err) {
-				return true, err
-			}
-			err = fmt.Errorf("%s: %w", id, err)
-			if aside == asideMost {
-				return false, err
-			}
-			later, more := c.run(ctx, t, aside+1)
-			applied += later
-			return false, errors.Join(err, more)
-		})
-		if found {
-			applied++
+func (c *Clockwork) one(ctx context.Context, t Timer) (found bool, err error) {
+	ctx = pg.Worker(ctx, "due:"+t.Name)
+	return pg.InTx(ctx, c.DB, func(tx pgx.Tx) (bool, error) {
+		id, err := t.Next(ctx, tx, day.Of(c.Now()))
+		if errors.Is(err, fault.NotFound) {
+			return false, nil
 		}
-	}
-	return applied, err
+		if err != nil {
+			return false, err
+		}
+		if err := t.Apply(ctx, tx, id); err != nil {
+			return true, fmt.Errorf("%s: %w", id, err)
+		}
+		return true, nil
+	})
 }

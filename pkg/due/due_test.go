@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"log/slog"
-	"strings"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -100,24 +99,5 @@ func TestOneTimerDoesNotHoldTheOthers(t *testing.T) {
 	}
 	if n, err := c.Settle(t.Context()); n != 1 || err == nil {
 		t.Errorf("%d applied, %v; want 1 and the poison's error", n, err)
-	}
-}
-
-// TestPoisonedCases: three cases that fail do not keep the later ones of their
-// timer back, and stay as they were.
-func TestPoisonedCases(t *testing.T) {
-	t.Parallel()
-	c, db := newClockwork(t, "2026-03-03T00:00:00+08:00")
-	if _, err := db.Exec(t.Context(), `INSERT INTO c VALUES ('a', '2026-01-01'), ('poison', '2026-01-02'), ('poison', '2026-01-03'), ('b', '2026-01-04'), ('poison', '2026-01-05'), ('c', '2026-01-06')`); err != nil {
-		t.Fatal(err)
-	}
-	for _, want := range []int{3, 0} {
-		if n, err := c.Settle(t.Context()); n != want || err == nil || strings.Count(err.Error(), "cannot") != 3 {
-			t.Errorf("%d applied, %v; want %d and three failures", n, err, want)
-		}
-	}
-	var fired int
-	if err := db.QueryRow(t.Context(), `SELECT sum(fired) FROM c WHERE id = 'poison'`).Scan(&fired); err != nil || fired != 0 {
-		t.Errorf("the failed cases fired %d times, %v", fired, err)
 	}
 }
