@@ -37,7 +37,7 @@ func (s *suite) spent() (cost, error) {
 
 func children(pid int) (pids []int) {
 	list, _ := os.ReadFile(fmt.Sprintf("/proc/%d/task/%d/children", pid, pid))
-	for _, f := range strings.Fields(string(list)) {
+	for f := range strings.FieldsSeq(string(list)) {
 		if child, err := strconv.Atoi(f); err == nil {
 			pids = append(pids, child)
 		}

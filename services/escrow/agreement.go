@@ -21,8 +21,6 @@ const (
 	monthly = "month"
 )
 
-var forms = map[string]string{lessonPack: "课时", topUp: "充值", card: "次卡"}
-
 // Whether the pupil had had the same service when the contract was made.
 const (
 	neverBefore = "none"
@@ -113,15 +111,4 @@ func (a Agreement) next(price, paid Fen) Fen {
 		paid -= p.AmountFen
 	}
 	return price - paid
-}
-
-// cycleEnd is the last day of the cycle that day is in.
-func (a Agreement) cycleEnd(on day.Date) day.Date {
-	switch a.Cycle {
-	case weekly:
-		return on.AddDays((7 - int(on.Weekday())) % 7)
-	case monthly:
-		return day.New(on.Year(), on.Start().Month()+1, 0)
-	}
-	return on
 }

@@ -119,7 +119,7 @@ func (s *Service) byReceipt(ctx context.Context, worker string, req TrackTip, f 
 
 // holder is the office that has t on its desk, and since when.
 func (s *Service) holder(ctx context.Context, tx pgx.Tx, t *Tip) (office string, since day.Date, err error) {
-	switch t.State {
+	switch t.State { //nolint:exhaustive // all others are with their department
 	case Arbitration:
 		if d, ok := division.Find(t.Jurisdiction); ok {
 			office = Office("education", d.Parent)
