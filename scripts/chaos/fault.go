@@ -53,8 +53,7 @@ func (f *faults) kill(ctx context.Context, part string) bool {
 // process id.
 func (f *faults) recovers(ctx context.Context, part string, was int, at time.Time) {
 	for ctx.Err() == nil {
-		pids := f.s.pids(part)
-		if len(pids) > 0 && pids[0] != was && f.s.alive(ctx, part) == nil {
+		if all, err := f.s.running(); err == nil && all[part].PID != was && f.s.alive(ctx, part) == nil {
 			f.mu.Lock()
 			f.recovery[part] = append(f.recovery[part], time.Since(at))
 			f.mu.Unlock()

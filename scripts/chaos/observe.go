@@ -176,7 +176,7 @@ func (s *suite) look(ctx context.Context, who *people, promised objects, patienc
 
 // wire reads the broker's log to its end.
 func (s *suite) wire(ctx context.Context, f *facts) error {
-	ctx, cancel := context.WithTimeout(ctx, time.Minute)
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute) // the long form writes much
 	defer cancel()
 	c, err := kgo.NewClient(kgo.SeedBrokers(s.seeds()...), kgo.ConsumeTopics(topics()...), kgo.ConsumeResetOffset(kgo.NewOffset().AtStart()))
 	if err != nil {
