@@ -258,9 +258,9 @@ func (s *story) clickBlack(ctx context.Context) error {
 	s.entryID = e.ID
 	at := "/list-entries/" + e.ID
 	s.principal.open(ctx, "/").follow(ctx, "拟列入黑名单", s.name).press(ctx, "陈述、申辩", map[string]any{"陈述、申辩意见": "已安排退费，请求从轻。"}).says(200, "机构陈述申辩", "已安排退费，请求从轻")
-	s.examiner2.open(ctx, at).press(ctx, "作出决定", map[string]any{"决定": "同意"}).says(422, "陈述申辩期内决定", "期满后方可决定", "平台默认值")
+	s.examiner2.open(ctx, at).press(ctx, "同意列入", nil).says(422, "陈述申辩期内决定", "期满后方可决定", "平台默认值")
 	s.examiner.open(ctx, "/trial/time").press(ctx, "拨快", map[string]any{"拨到": dayAfter(e.StatementUntil)}).says(200, "试用时间拨到陈述申辩期满之后", "已办理")
-	decided := s.examiner2.open(ctx, "/").follow(ctx, "待决定列入黑名单："+s.name).press(ctx, "作出决定", map[string]any{"决定": "同意"})
+	decided := s.examiner2.open(ctx, "/").follow(ctx, "待决定列入黑名单："+s.name).press(ctx, "同意列入", nil)
 	if !decided.says(200, "期满由另一人决定", "待公布") {
 		return fmt.Errorf("没有决定，无法继续")
 	}
