@@ -454,6 +454,9 @@ func TestInbox(t *testing.T) {
 			if runs == "" && !waits {
 				runs = "decide_by"
 			}
+			if i.ID == announced.ID {
+				runs += " notice_until"
+			}
 			var terms []string
 			for _, d := range i.Terms {
 				terms = append(terms, d.Name)
