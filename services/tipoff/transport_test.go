@@ -61,7 +61,7 @@ var matrix = map[string]call{
 	"TrackTip":      {"POST /v1/tips/track", `{"number":"x","code":"y"}`, []string{"public"}, nil},
 	"SupplementTip": {"POST /v1/tips/supplement", `{"number":"x","code":"y","text":"z"}`, []string{"public"}, nil},
 	"RateTip":       {"POST /v1/tips/rate", `{"number":"x","code":"y","attitude":"GOOD","solved":"NO"}`, []string{"public"}, nil},
-	"UnsolvedTip":   {"POST /v1/tips/unsolved", `{"number":"x","code":"y","text":"仍未退费"}`, []string{"public"}, nil},
+	"UnsolvedTip":   {"POST /v1/tips/unsolved", `{"number":"x","code":"y","text":"学费仍未退还"}`, []string{"public"}, nil},
 	"Summarise":     {"GET /v1/summary", "", []string{"public"}, nil},
 
 	"ListTips": {"GET /v1/tips", "", everyone, nil},
