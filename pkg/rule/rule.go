@@ -65,6 +65,21 @@ type Set map[string]Rule
 // place itself, else of the nearest above it. It is Unavailable if one of them is
 // not known, for without its rule a decision must wait.
 func InForce(ctx context.Context, tx pgx.Tx, jurisdiction string, on day.Date, keys ...string) (Set, error) {
+	set, err := Known(ctx, tx, jurisdiction, on, keys...)
+	if err != nil {
+		return nil, err
+	}
+	for _, k := range keys {
+		if _, ok := set[k]; !ok {
+			return nil, fault.Unavailable.Errorf("规则 %s 在 %s 于 %s 尚无生效版本，暂不能作出决定", k, jurisdiction, on)
+		}
+	}
+	return set, nil
+}
+
+// Known is InForce for rules that a place may do without: those of keys that are in
+// force there.
+func Known(ctx context.Context, tx pgx.Tx, jurisdiction string, on day.Date, keys ...string) (Set, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT DISTINCT ON (key) key, version, value, unit, jurisdiction, effective_from, effective_to, source, provenance
 		FROM rule_copy
@@ -82,11 +97,6 @@ func InForce(ctx context.Context, tx pgx.Tx, jurisdiction string, on day.Date, k
 	set := make(Set, len(found))
 	for _, r := range found {
 		set[r.Key] = r
-	}
-	for _, k := range keys {
-		if _, ok := set[k]; !ok {
-			return nil, fault.Unavailable.Errorf("规则 %s 在 %s 于 %s 尚无生效版本，暂不能作出决定", k, jurisdiction, on)
-		}
 	}
 	return set, nil
 }

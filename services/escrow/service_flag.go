@@ -9,6 +9,7 @@ import (
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/event"
+	"xunguan/pkg/fault"
 	"xunguan/pkg/pg"
 	"xunguan/pkg/rule"
 )
@@ -62,16 +63,31 @@ func (s *Service) findings(ctx context.Context, tx pgx.Tx, c *Contract) ([]Findi
 			on = day.Of(*r.PaidAt)
 		}
 		if sets[on] == nil {
-			if sets[on], err = rule.InForce(ctx, tx, c.Jurisdiction, on, feeRules...); err != nil {
+			if sets[on], err = rulesOn(ctx, tx, c.Jurisdiction, on); err != nil {
 				return nil, err
 			}
 		}
 		orders[n] = Order{
 			Contract: r.Contract, PaidOn: on, Lessons: r.Lessons, GiftLessons: r.GiftLessons, First: r.First, Last: r.Last,
-			Begun: r.Begun, Held: r.Held, Rules: sets[on],
+			Begun: r.Begun, Held: r.Held, Agreed: r.agreed(), Price: r.Price, Bought: r.Bought, Rules: sets[on],
 		}
 	}
 	return Findings(i.Kind, orders), nil
+}
+
+// rulesOn is the fee rules in force at a place on a day. Unavailable without one that
+// every place has.
+func rulesOn(ctx context.Context, tx pgx.Tx, place string, on day.Date) (rule.Set, error) {
+	set, err := rule.Known(ctx, tx, place, on, slices.Concat(feeRules, localRules)...)
+	if err != nil {
+		return nil, err
+	}
+	for _, key := range feeRules {
+		if _, known := set[key]; !known {
+			return nil, fault.Unavailable.Errorf("规则 %s 在 %s 于 %s 尚无生效版本，暂不能作出决定", key, place, on)
+		}
+	}
+	return set, nil
 }
 
 func (s *Service) raise(ctx context.Context, tx pgx.Tx, b basket, found []Finding) error {
