@@ -7,21 +7,18 @@ import (
 	"xunguan/pkg/fault"
 )
 
-// How a contract is billed, the forms in which lessons are prepaid, and the cycles
-// in which they are confirmed.
+// How a contract is billed, in what form lessons are prepaid (card is one more), and
+// the cycles in which they are confirmed.
 const (
 	byLesson = "lesson"
 	byPeriod = "period"
 
 	lessonPack = "lessons"
 	topUp      = "top_up"
-	card       = "card"
 
 	weekly  = "week"
 	monthly = "month"
 )
-
-var forms = map[string]string{lessonPack: "课时", topUp: "充值", card: "次卡"}
 
 // Whether the pupil had had the same service when the contract was made.
 const (

@@ -186,8 +186,10 @@ func loan(_ string, upTo []Order) *Finding {
 	if !o.Agreed.Loan || o.Held == 0 {
 		return nil
 	}
-	return &Finding{Rule: o.Rules[trainingLoan], Inputs: map[string]any{"paid_on": o.PaidOn, "held_fen": o.Held},
-		Explanation: fmt.Sprintf("合同约定以培训贷支付，不得使用培训贷缴纳培训费。尚未消课的 %s 全部退费后，本提示自动解除。", o.Held.Yuan())}
+	return &Finding{
+		Rule: o.Rules[trainingLoan], Inputs: map[string]any{"paid_on": o.PaidOn, "held_fen": o.Held},
+		Explanation: fmt.Sprintf("合同约定以培训贷支付，不得使用培训贷缴纳培训费。尚未消课的 %s 全部退费后，本提示自动解除。", o.Held.Yuan()),
+	}
 }
 
 // crossTerm: the lessons of one payment lie in one term of the place's schools.
@@ -200,8 +202,10 @@ func crossTerm(_ string, upTo []Order) *Finding {
 	}
 	for _, start := range starts {
 		if o.First.Before(start) && !o.Last.Before(start) {
-			return &Finding{Rule: r, Inputs: map[string]any{"first_lesson": o.First, "last_lesson": o.Last, "term_starts": start, "paid_on": o.PaidOn},
-				Explanation: fmt.Sprintf("尚未上课的课时从 %s 排到 %s，跨越 %s 开始的学期，不得跨学期收费。退掉 %s 起的课时后，本提示自动解除。", o.First, o.Last, start, start)}
+			return &Finding{
+				Rule: r, Inputs: map[string]any{"first_lesson": o.First, "last_lesson": o.Last, "term_starts": start, "paid_on": o.PaidOn},
+				Explanation: fmt.Sprintf("尚未上课的课时从 %s 排到 %s，跨越 %s 开始的学期，不得跨学期收费。退掉 %s 起的课时后，本提示自动解除。", o.First, o.Last, start, start),
+			}
 		}
 	}
 	return nil
