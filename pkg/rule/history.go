@@ -9,13 +9,12 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"xunguan/pkg/day"
-	"xunguan/pkg/fault"
 )
 
 // History is every version of some rules, for who decides anew what was decided over
-// years: it answers as InForce does, from memory. It may be used by many at once.
+// years: it answers as the function Known does, from memory. It may be used by many
+// at once.
 type History struct {
-	keys     []string
 	versions []Rule
 
 	mu     sync.Mutex
@@ -36,13 +35,13 @@ func Load(ctx context.Context, tx pgx.Tx, keys ...string) (*History, error) {
 		return nil, err
 	}
 	all, err := pgx.CollectRows(rows, pgx.RowToStructByName[Rule])
-	return &History{keys: keys, versions: all, epochs: map[string][]epoch{}}, err
+	return &History{versions: all, epochs: map[string][]epoch{}}, err
 }
 
 // With is h as it would be had r been enacted, as the next version of its key at its
 // place: it ends those before it, as an enactment does, but may begin in the past.
 func (h *History) With(r Rule) *History {
-	then := &History{keys: h.keys, versions: slices.Clone(h.versions), epochs: map[string][]epoch{}}
+	then := &History{versions: slices.Clone(h.versions), epochs: map[string][]epoch{}}
 	r.Version = 1
 	for n, v := range then.versions {
 		if v.Key != r.Key || v.Jurisdiction != r.Jurisdiction {
@@ -58,24 +57,15 @@ func (h *History) With(r Rule) *History {
 	return then
 }
 
-// InForce returns every rule of h as in force in jurisdiction on a day. It is
-// Unavailable if one is not known.
-func (h *History) InForce(jurisdiction string, on day.Date) (Set, error) {
+// Known returns the rules of h that are in force in jurisdiction on a day. It is not to
+// be changed.
+func (h *History) Known(jurisdiction string, on day.Date) Set {
 	epochs := h.of(jurisdiction)
 	n := sort.Search(len(epochs), func(i int) bool { return epochs[i].from.After(on) }) - 1
-	var set Set
-	if n >= 0 {
-		set = epochs[n].set
+	if n < 0 {
+		return nil
 	}
-	if len(set) == len(h.keys) {
-		return set, nil
-	}
-	for _, k := range h.keys {
-		if _, ok := set[k]; !ok {
-			return nil, fault.Unavailable.Errorf("规则 %s 在 %s 于 %s 尚无生效版本，暂不能作出决定", k, jurisdiction, on)
-		}
-	}
-	return set, nil
+	return epochs[n].set
 }
 
 func (h *History) of(jurisdiction string) []epoch {
@@ -89,7 +79,7 @@ func (h *History) of(jurisdiction string) []epoch {
 	return all
 }
 
-// divide works out the epochs of a jurisdiction, nearest place first, as InForce does.
+// divide works out the epochs of a jurisdiction, nearest place first, as Known does.
 func (h *History) divide(jurisdiction string) (all []epoch) {
 	var places []string
 	for n := range 3 {

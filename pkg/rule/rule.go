@@ -11,6 +11,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strconv"
 	"strings"
 
 	"github.com/jackc/pgx/v5"
@@ -38,8 +39,10 @@ func (r Rule) Int() int64 { return int64(r.Ratio()) }
 
 // Ratio is a numeric value; 0 if the rule has none.
 func (r Rule) Ratio() float64 {
-	var f float64
-	_ = json.Unmarshal(r.Value, &f)
+	f, err := strconv.ParseFloat(string(r.Value), 64) // ten times as fast as JSON's, and asked for a million times when the past is judged anew
+	if err != nil {
+		return 0
+	}
 	return f
 }
 
@@ -69,15 +72,21 @@ func InForce(ctx context.Context, tx pgx.Tx, jurisdiction string, on day.Date, k
 	if err != nil {
 		return nil, err
 	}
-	for _, k := range keys {
-		if _, ok := set[k]; !ok {
-			return nil, fault.Unavailable.Errorf("规则 %s 在 %s 于 %s 尚无生效版本，暂不能作出决定", k, jurisdiction, on)
-		}
-	}
-	return set, nil
+	return set, set.Need(jurisdiction, on, keys...)
 }
 
-// Known is InForce for rules that not every place has: those of keys that are there.
+// Need is Unavailable if s, which is in force in jurisdiction on a day, lacks one of keys.
+func (s Set) Need(jurisdiction string, on day.Date, keys ...string) error {
+	for _, k := range keys {
+		if _, known := s[k]; !known {
+			return fault.Unavailable.Errorf("规则 %s 在 %s 于 %s 尚无生效版本，暂不能作出决定", k, jurisdiction, on)
+		}
+	}
+	return nil
+}
+
+// Known is InForce for rules that a place may do without: those of keys that are in
+// force there.
 func Known(ctx context.Context, tx pgx.Tx, jurisdiction string, on day.Date, keys ...string) (Set, error) {
 	rows, err := tx.Query(ctx, `
 		SELECT DISTINCT ON (key) key, version, value, unit, jurisdiction, effective_from, effective_to, source, provenance

@@ -23,6 +23,8 @@
 //     and how long until all is as it was before.
 //   - rules: the fee rules over a million contracts of the past, by escrow's own code in
 //     this process, and its memory. Beside it the same rows read and thrown away.
+//   - reconcile: a bank's day of 10,000 institutions and 1,000,000 movements. Its files
+//     come in over HTTP, then escrow compares them. Once: a day is reconciled once.
 //
 // What must always be true: nothing of the suite outlives bench, and what could
 // not be measured is an error, never a guess.
@@ -43,7 +45,7 @@ import (
 
 // CLI is the settings.
 type CLI struct {
-	Only    string `enum:",start,confirm,latency,overload,size,rules" default:"" help:"Measure one part: start, confirm, latency, overload, size or rules."`
+	Only    string `enum:",start,confirm,latency,overload,size,rules,reconcile" default:"" help:"Measure one part: start, confirm, latency, overload, size, rules or reconcile."`
 	Seconds int    `help:"Seconds of each measurement; 0 is 5 for confirm, 20 for latency and 10 for overload."`
 	Kafka   bool   `default:"true" negatable:"" help:"Measure latency with Apache Kafka, too (needs Java 17)."`
 	Runs    int    `default:"3" help:"How often each figure is measured."`
@@ -86,6 +88,16 @@ func (c *CLI) run(ctx context.Context) (err error) {
 	}
 	if err := c.loads(ctx, s, r); err != nil {
 		return err
+	}
+	if c.wants("reconcile") {
+		m, end, err := openReconcile(ctx, s)
+		if err != nil {
+			return err
+		}
+		defer end()
+		if err := m.run(ctx, r); err != nil {
+			return err
+		}
 	}
 	if c.wants("size") && c.Entries > 0 { // last: it begins with an empty ledger
 		if err := c.measureSize(ctx, s, r); err != nil {

@@ -24,10 +24,12 @@ const pay = `
 INSERT INTO seen (institution_id, contract_id, jurisdiction, kind, paid_on, orders)
 SELECT 'rules-' || n % 10000, 'rules-' || n, (ARRAY['320508', '320506', '330106'])[1 + n % 3], (ARRAY['subject', 'non_subject'])[1 + n % 2], paid,
 	CASE WHEN n % 10 < 3 THEN json_build_array(
-		json_build_object('contract', 'earlier-' || n, 'paid_at', (paid - 60 + time '10:00') AT TIME ZONE 'Asia/Shanghai', 'lessons', 5 + n % 9, 'gift_lessons', 0, 'first', paid, 'last', paid + 20, 'begun', true, 'held', 60000 + n % 40000), own)
+		json_build_object('contract', 'earlier-' || n, 'paid_at', (paid - 60 + time '10:00') AT TIME ZONE 'Asia/Shanghai', 'lessons', 5 + n % 9, 'gift_lessons', 0, 'first', paid, 'last', paid + 20, 'begun', true, 'held', 60000 + n % 40000,
+			'price', 200000, 'bought', 20, 'billing', 'lesson', 'loan', false, 'online', false, 'class_size', 0, 'lesson_minutes', 0), own)
 		ELSE json_build_array(own) END
 FROM (SELECT n, paid, json_build_object('contract', 'rules-' || n, 'paid_at', (paid + time '10:00') AT TIME ZONE 'Asia/Shanghai', 'lessons', 18 + n % 47, 'gift_lessons', n % 3,
-		'first', paid + n % 33, 'last', paid + n % 33 + 45 + n % 52, 'begun', false, 'held', 150000 + n % 370000) AS own
+		'first', paid + n % 33, 'last', paid + n % 33 + 45 + n % 52, 'begun', false, 'held', 150000 + n % 370000,
+		'price', 150000 + n % 370000, 'bought', 18 + n % 47, 'billing', 'lesson', 'loan', n % 500 = 0, 'online', false, 'class_size', 12, 'lesson_minutes', 45) AS own
 	FROM (SELECT n, current_date - 1 - n % 700 AS paid FROM generate_series($1::int, $2::int) n) x) x`
 
 // bareRead reads the same pages of the same rows, and does nothing with them.

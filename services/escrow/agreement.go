@@ -7,15 +7,14 @@ import (
 	"xunguan/pkg/fault"
 )
 
-// How a contract is billed, the forms in which lessons are prepaid, and the cycles
-// in which they are confirmed.
+// How a contract is billed, in what form lessons are prepaid (card is one more), and
+// the cycles in which they are confirmed.
 const (
 	byLesson = "lesson"
 	byPeriod = "period"
 
 	lessonPack = "lessons"
 	topUp      = "top_up"
-	card       = "card"
 
 	weekly  = "week"
 	monthly = "month"
@@ -111,4 +110,15 @@ func (a Agreement) next(price, paid Fen) Fen {
 		paid -= p.AmountFen
 	}
 	return price - paid
+}
+
+// cycleEnd is the last day of the cycle that day is in.
+func (a Agreement) cycleEnd(on day.Date) day.Date {
+	switch a.Cycle {
+	case weekly:
+		return on.AddDays((7 - int(on.Weekday())) % 7)
+	case monthly:
+		return day.New(on.Year(), on.Start().Month()+1, 0)
+	}
+	return on
 }

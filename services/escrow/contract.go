@@ -33,6 +33,7 @@ var contractFlow = flow.Machine{Name: "合同", Steps: []flow.Step{
 	{From: signed, Action: "pay", To: paid, Label: "付款到监管账户", Roles: []string{"parent"}, Basis: supervision},
 	{From: signed, Action: "cancel", To: cancelled, Label: "取消合同", Roles: []string{"parent", "principal"}},
 	{From: paid, Action: "pay", To: paid, Label: "支付下一期", Roles: []string{"parent"}, Basis: "合同约定的分期付款"},
+	{From: paid, Action: "teacher", To: paid, Label: "更换教师", Roles: []string{"principal"}, Reason: true, Basis: "更换教师未经家长同意的，家长可以要求退费"},
 	{From: paid, Action: "refunds", To: paid, Label: "申请退费", Roles: []string{"parent"}, Deadline: autoAgree, Basis: "未上课时的费用原路退回"},
 	{From: paid, Action: "finish", To: finished, Label: "课时与费用全部了结"},
 }}
@@ -305,7 +306,15 @@ var fields = map[string][]flow.Field{
 		{Name: "market_price_fen", Label: "打折前价格不合理的，按市场价认定的总价（分）", Type: "number"},
 		{Name: "reason", Label: "调解协议或裁判文书", Type: "text", Required: true},
 	},
-	"taught":   {{Name: "taught_on", Label: "授课日期", Type: "date"}},
+	"taught": {{Name: "taught_on", Label: "授课日期", Type: "date"}},
+	"make_up": {
+		{Name: "on_date", Label: "新的上课日期", Type: "date", Required: true},
+		{Name: "reason", Label: "原因", Type: "text", Required: true},
+	},
+	"teacher": {
+		{Name: "teacher", Label: "新任教师", Type: "line", Required: true},
+		{Name: "reason", Label: "原因", Type: "text", Required: true},
+	},
 	"dispute":  {{Name: "reason", Label: "异议原因", Type: "text", Required: true}},
 	"withdraw": {{Name: "reason", Label: "撤回原因", Type: "text", Required: true}},
 }

@@ -101,7 +101,7 @@ func TestCrashAnywhere(t *testing.T) {
 			return func(s *Service) error { _, err := s.WithdrawRefund(h.as("parent"), req); return err }
 		}, "RefundChanged", 1, holdTransfer, 1},
 		{"settle, and a part is kept", func(h *house) func(*Service) error {
-			req := SettleRefund{Key: h.key(), ID: h.inMediation(h.terms(penalty(10))), Fault: consumerReason, Reason: "x"}
+			req := SettleRefund{Key: h.key(), ID: h.inMediation(h.terms(penalty(10), prior(fromThis))), Fault: consumerReason, Reason: "x"}
 			return func(s *Service) error { _, err := s.SettleRefund(h.as("examiner"), req); return err }
 		}, "RefundPaid", 1, voidTransfer, 1},
 		{"return", func(h *house) func(*Service) error {

@@ -1,7 +1,9 @@
 package escrow
 
 import (
+	"encoding/json"
 	"fmt"
+	"math"
 	"slices"
 
 	"xunguan/pkg/day"
@@ -15,13 +17,30 @@ const (
 	maxMonths    = "fee.max_months"
 	nonSubjectTo = "fee.nonsubject_cap"
 	earliest     = "fee.earliest_before_class"
+	renewFrom    = "fee.renew_remaining_lessons"
+	trainingLoan = "fee.training_loan"
+	termStarts   = "fee.term_starts"
+	bandSmall    = "price.band.small"
+	bandMiddle   = "price.band.middle"
+	guidance     = "price.guidance."    // + offline or online, and the band
+	stdMinutes   = "price.std_minutes." // + offline or online
+	maxFloat     = "price.max_float_up"
 	flagAnswer   = "flag.answer"
 	autoConfirm  = "escrow.parent_autoconfirm"
 	onSilence    = "escrow.parent_silence"
 	autoAgree    = "escrow.org_refund_autoagree"
 )
 
-var feeRules = []string{maxLessons, maxMonths, nonSubjectTo, earliest}
+// feeRules is what no prepayment is judged without; localRules what a place may have
+// besides.
+var (
+	feeRules   = []string{maxLessons, maxMonths, nonSubjectTo, earliest, renewFrom, trainingLoan}
+	localRules = []string{
+		termStarts, bandSmall, bandMiddle, maxFloat, stdMinutes + "offline", stdMinutes + "online",
+		guidance + "offline.small", guidance + "offline.middle", guidance + "offline.large",
+		guidance + "online.small", guidance + "online.middle", guidance + "online.large",
+	}
+)
 
 // Order is what the fee rules see of one paid contract, or of one about to be.
 type Order struct {
@@ -33,6 +52,9 @@ type Order struct {
 	Last        day.Date
 	Begun       bool // a lesson was taught
 	Held        Fen
+	Agreed      Agreement
+	Price       Fen
+	Bought      int      // paid lessons, as agreed
 	Rules       rule.Set // in force on PaidOn (行政处罚法 §37)
 }
 
@@ -53,7 +75,7 @@ type Finding struct {
 func Findings(kind string, orders []Order) []Finding {
 	var all []Finding
 	for i, o := range orders {
-		for _, check := range []func(string, []Order) *Finding{lessonSum, span, moneySum, early} {
+		for _, check := range []func(string, []Order) *Finding{lessonSum, span, moneySum, early, loan, crossTerm, overpriced} {
 			if f := check(kind, orders[:i+1]); f != nil {
 				f.Contract = o.Contract
 				all = append(all, *f)
@@ -128,10 +150,11 @@ func moneySum(kind string, upTo []Order) *Finding {
 		held.Yuan(), len(parts), Fen(r.Int()).Yuan(), excess.Yuan())}
 }
 
-// early: not paid earlier than so many months before the class begins.
+// early: not paid earlier than so many months before the class begins or, where
+// lessons go on, than so many of them remain.
 func early(_ string, upTo []Order) *Finding {
 	o := upTo[len(upTo)-1]
-	r := o.Rules[earliest]
+	r, renew := o.Rules[earliest], o.Rules[renewFrom]
 	if o.Begun || o.left() == 0 {
 		return nil
 	}
@@ -139,10 +162,87 @@ func early(_ string, upTo []Order) *Finding {
 	if !o.PaidOn.Before(from) {
 		return nil
 	}
+	remaining := 0
+	for _, p := range upTo[:len(upTo)-1] {
+		remaining += p.left()
+	}
+	inputs := map[string]any{
+		"paid_on": o.PaidOn, "first_lesson": o.First, "earliest_payment": from, "days_early": o.PaidOn.DaysUntil(from), "remaining_lessons": remaining,
+	}
+	switch {
+	case remaining == 0 || o.Agreed.Billing == byPeriod:
+		return &Finding{Rule: r, Inputs: inputs, Explanation: fmt.Sprintf("首课为 %s，不得早于开课前 %d 个月收费（最早 %s），付款日为 %s。开课或全部退费后，本提示自动解除。",
+			o.First, r.Int(), from, o.PaidOn)}
+	case remaining > int(renew.Int()):
+		return &Finding{Rule: renew, Inputs: inputs, Explanation: fmt.Sprintf("同一课程还有 %d 课时未上，续费不得早于剩余 %d 课时，也不得早于新课开课前 %d 个月（最早 %s），付款日为 %s。剩余课时不超过 %d 节、新课开课或全部退费后，本提示自动解除。",
+			remaining, renew.Int(), r.Int(), from, o.PaidOn, renew.Int())}
+	}
+	return nil
+}
+
+// loan: nothing is paid with a training loan.
+func loan(_ string, upTo []Order) *Finding {
+	o := upTo[len(upTo)-1]
+	if !o.Agreed.Loan || o.Held == 0 {
+		return nil
+	}
+	return &Finding{
+		Rule: o.Rules[trainingLoan], Inputs: map[string]any{"paid_on": o.PaidOn, "held_fen": o.Held},
+		Explanation: fmt.Sprintf("合同约定以培训贷支付，不得使用培训贷缴纳培训费。尚未消课的 %s 全部退费后，本提示自动解除。", o.Held.Yuan()),
+	}
+}
+
+// crossTerm: the lessons of one payment lie in one term of the place's schools.
+func crossTerm(_ string, upTo []Order) *Finding {
+	o := upTo[len(upTo)-1]
+	r, known := o.Rules[termStarts]
+	var starts []day.Date
+	if !known || o.left() == 0 || json.Unmarshal(r.Value, &starts) != nil {
+		return nil
+	}
+	for _, start := range starts {
+		if o.First.Before(start) && !o.Last.Before(start) {
+			return &Finding{
+				Rule: r, Inputs: map[string]any{"first_lesson": o.First, "last_lesson": o.Last, "term_starts": start, "paid_on": o.PaidOn},
+				Explanation: fmt.Sprintf("尚未上课的课时从 %s 排到 %s，跨越 %s 开始的学期，不得跨学期收费。退掉 %s 起的课时后，本提示自动解除。", o.First, o.Last, start, start),
+			}
+		}
+	}
+	return nil
+}
+
+// overpriced: a subject institution's lesson costs at most the guidance price of the
+// place for such a class, raised by what it may be, for as many minutes.
+func overpriced(kind string, upTo []Order) *Finding {
+	o := upTo[len(upTo)-1]
+	if kind == nonSubject || o.Agreed.ClassSize == 0 || o.Agreed.LessonMinutes == 0 || o.Bought == 0 || o.Held == 0 {
+		return nil
+	}
+	where, band := "offline", "large"
+	if o.Agreed.Online {
+		where = "online"
+	}
+	small, known := o.Rules[bandSmall]
+	if o.Agreed.ClassSize <= int(o.Rules[bandMiddle].Int()) {
+		band = "middle"
+	}
+	if o.Agreed.ClassSize <= int(small.Int()) {
+		band = "small"
+	}
+	r, priced := o.Rules[guidance+where+"."+band]
+	if !known || !priced {
+		return nil
+	}
+	std, most := o.Rules[stdMinutes+where].Int(), o.Rules[maxFloat].Ratio()
+	limit := Fen(math.Floor(float64(r.Int())*(1+most)*float64(o.Agreed.LessonMinutes)/float64(std) + 1e-6)) // floats fall short of whole 分
+	if o.Price <= limit*Fen(o.Bought) {
+		return nil
+	}
 	return &Finding{Rule: r, Inputs: map[string]any{
-		"paid_on": o.PaidOn, "first_lesson": o.First, "earliest_payment": from, "days_early": o.PaidOn.DaysUntil(from),
-	}, Explanation: fmt.Sprintf("首课为 %s，不得早于开课前 %d 个月收费（最早 %s），付款日为 %s。开课或全部退费后，本提示自动解除。",
-		o.First, r.Int(), from, o.PaidOn)}
+		"price_fen": o.Price, "lessons": o.Bought, "limit_fen": limit, "class_size": o.Agreed.ClassSize, "lesson_minutes": o.Agreed.LessonMinutes,
+		"std_minutes": std, "max_float_up": most, "band": band, "online": o.Agreed.Online, "paid_on": o.PaidOn,
+	}, Explanation: fmt.Sprintf("每课时 %s，高于政府指导价：%d 人班标准课时 %s，上浮不超过 %.0f%%，按 %d 分钟折算每课时最高 %s。全部退费或上完后，本提示自动解除。",
+		(o.Price / Fen(o.Bought)).Yuan(), o.Agreed.ClassSize, Fen(r.Int()).Yuan(), most*100, o.Agreed.LessonMinutes, limit.Yuan())}
 }
 
 // The states of a flag.

@@ -27,6 +27,7 @@ var lessonStates = map[string]string{
 // lessonFlow is the life of a lesson.
 var lessonFlow = flow.Machine{Name: "课时", Steps: []flow.Step{
 	{From: scheduled, Action: "taught", To: taught, Label: "登记已授课", Roles: []string{"principal"}, Deadline: autoConfirm, Basis: "全国校外教育培训监管与服务综合平台：授课后发起确认"},
+	{From: scheduled, Action: "make_up", To: scheduled, Label: "调课或补课", Roles: []string{"principal"}, Reason: true, Basis: "合同约定的课时不因调课减少"},
 	{From: taught, Action: "confirm", To: confirmed, Label: "确认课时", Roles: []string{"parent"}, Basis: "一课一消"},
 	{From: taught, Action: "dispute", To: disputed, Label: "提出异议", Roles: []string{"parent"}, Reason: true, Basis: "异议课时的费用暂不拨付"},
 	{From: taught, Action: "confirm_by_silence", To: confirmed, Label: "逾期未答复，自动确认"},
@@ -35,6 +36,9 @@ var lessonFlow = flow.Machine{Name: "课时", Steps: []flow.Step{
 	{From: scheduled, Action: "ask_refund", To: refunding, Label: "列入退费"},
 	{From: refunding, Action: "refund", To: refunded, Label: "退费已付"},
 	{From: refunding, Action: "cancel", To: cancelled, Label: "赠送课时取消"},
+	{From: taught, Action: "ask_refund", To: refunding, Label: "列入全额退费"},
+	{From: disputed, Action: "ask_refund", To: refunding, Label: "列入全额退费"},
+	{From: refunding, Action: "restore", To: scheduled, Label: "退费撤回，恢复原状"},
 }}
 
 // Lesson is one row of a contract's schedule. Paid lessons come first, gift

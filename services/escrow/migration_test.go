@@ -39,6 +39,7 @@ func TestLedgerOfWhatWas(t *testing.T) {
 			SELECT concat_ws(' ', t.institution_id, t.kind, t.reference, to_char(t.at AT TIME ZONE 'Asia/Shanghai', 'MM-DD'), string_agg(e.account || '=' || e.amount, ' ' ORDER BY e.amount DESC))
 			FROM transfers t JOIN entries e ON e.institution_id = t.institution_id AND e.transfer_id = t.id GROUP BY t.institution_id, t.id, t.kind, t.reference, t.at
 			UNION ALL SELECT concat_ws(' ', 'balance', institution_id, account, contract_id, balance) FROM balances WHERE balance <> 0
+			UNION ALL SELECT concat_ws(' ', 'seen', institution_id, o ->> 'contract', o ->> 'held', o ->> 'price', o ->> 'bought', o ->> 'billing', o ->> 'loan') FROM seen, json_array_elements(orders) o
 			ORDER BY 1`)
 		if err == nil {
 			got, err = pgx.CollectRows(rows, pgx.RowTo[string])
@@ -54,6 +55,7 @@ func TestLedgerOfWhatWas(t *testing.T) {
 		"b hold payment/REF-2 01-05 receivable=500 held=-500",
 		"balance a custody  700", "balance a frozen  -200", "balance a held c1 -300", "balance a released  -200",
 		"balance b held c2 -500", "balance b receivable  500",
+		"seen a c1 1000 1000 4 lesson false", "seen b c2 500 500 1 lesson false",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

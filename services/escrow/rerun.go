@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"runtime"
 	"slices"
@@ -12,10 +13,93 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
+	"xunguan/pkg/fault"
 	"xunguan/pkg/pg"
 	"xunguan/pkg/rule"
 )
+
+// RerunRules asks what the fee rules say of payments that were made, under the rules of
+// then and, if a key is named, under another value of that rule.
+type RerunRules struct {
+	From     day.Date `query:"from" required:"true" description:"the first day of the payments"`
+	To       day.Date `query:"to" required:"true" description:"the last"`
+	Division string   `query:"division" pattern:"^([0-9]{2}){0,3}$" description:"what the codes of their divisions begin with; all that the caller sees if absent"`
+	Key      string   `query:"key" maxLength:"64" description:"of the rule that is proposed"`
+	Value    string   `query:"value" maxLength:"2000" description:"as the rulebook has it: a number in the rule's unit, or a list of days"`
+	Place    string   `query:"place" pattern:"^[0-9]{6}$" description:"where it would be enacted; the caller's own place if absent"`
+}
+
+// Rejudged is what came of it, and the proposal as it was understood.
+type Rejudged struct {
+	Rerun
+	Proposed *rule.Rule `json:"proposed,omitempty"`
+}
+
+// RerunRules changes nothing. The payments are those that the caller sees, of all parties'
+// contracts. Unavailable if there are more than can be judged in 20 seconds: a shorter span
+// is then to be asked for.
+func (s *Service) RerunRules(ctx context.Context, req RerunRules) (Rejudged, error) {
+	if req.To.Before(req.From) {
+		return Rejudged{}, fault.Fields(fault.Field{Pointer: "/query/to", Detail: "不得早于起始日 " + req.From.String()})
+	}
+	if req.Key == "" && req.Value+req.Place != "" {
+		return Rejudged{}, fault.Fields(fault.Field{Pointer: "/query/key", Detail: "提出了拟议的数值或地区，须写明是哪一条规则"})
+	}
+	var proposed *rule.Rule
+	if req.Key != "" {
+		r, err := s.propose(ctx, req)
+		if err != nil {
+			return Rejudged{}, err
+		}
+		proposed = &r
+	}
+	all, err := s.Rerun(ctx, Span{From: req.From, To: req.To, Division: req.Division}, proposed)
+	return Rejudged{all, proposed}, err
+}
+
+// propose is the rule that is in force at the place on the first day, with the value that
+// req has instead, from that day on.
+func (s *Service) propose(ctx context.Context, req RerunRules) (rule.Rule, error) {
+	place := cmp.Or(req.Place, auth.From(ctx).Jurisdiction)
+	set, err := pg.InTx(ctx, s.DB, func(tx pgx.Tx) (rule.Set, error) {
+		return rule.Known(ctx, tx, place, req.From, slices.Concat(feeRules, localRules)...)
+	})
+	if err != nil {
+		return rule.Rule{}, err
+	}
+	r, known := set[req.Key]
+	if !known {
+		return r, fault.Fields(fault.Field{Pointer: "/query/key", Detail: fmt.Sprintf("%s 于 %s 没有这条收费规则", place, req.From)})
+	}
+	if err := sameKind(req.Value, r.Value); err != nil {
+		return r, fault.Fields(fault.Field{Pointer: "/query/value", Detail: fmt.Sprintf("%s，现为 %s（%s）", err, r.Value, r.Unit)})
+	}
+	r.Value, r.Jurisdiction, r.EffectiveFrom, r.EffectiveTo = json.RawMessage(req.Value), place, req.From, nil
+	r.Source, r.Provenance = "拟议，未颁布", "D"
+	return r, nil
+}
+
+// sameKind says why a value cannot stand where another does: a number that is not
+// negative, or days one after the other.
+func sameKind(value string, now json.RawMessage) error {
+	var was, number float64
+	if json.Unmarshal(now, &was) == nil {
+		if json.Unmarshal([]byte(value), &number) != nil || number < 0 {
+			return errors.New("应为不小于 0 的数")
+		}
+		return nil
+	}
+	var then, days []day.Date
+	if json.Unmarshal(now, &then) != nil {
+		return errors.New("这条规则没有可以改的数值")
+	}
+	if json.Unmarshal([]byte(value), &days) != nil || len(days) == 0 || !slices.IsSortedFunc(days, day.Date.Compare) {
+		return errors.New("应为由早到晚的日期列表")
+	}
+	return nil
+}
 
 // Span is the payments that are judged anew: of some days, the last included, and of
 // a division, by what its codes begin with; "" is the nation.
@@ -61,7 +145,9 @@ const (
 // proposal would have made them. Payments are read in pages and judged by as many
 // goroutines as there are processors.
 func (s *Service) Rerun(ctx context.Context, in Span, proposed *rule.Rule) (Rerun, error) {
-	then, err := pg.InTx(ctx, s.DB, func(tx pgx.Tx) (*rule.History, error) { return rule.Load(ctx, tx, feeRules...) })
+	then, err := pg.InTx(ctx, s.DB, func(tx pgx.Tx) (*rule.History, error) {
+		return rule.Load(ctx, tx, slices.Concat(feeRules, localRules)...)
+	})
 	if err != nil {
 		return Rerun{}, err
 	}
@@ -143,8 +229,8 @@ func (p seenRow) findings(rows []orderRow, h *rule.History) ([]Finding, error) {
 	orders := make([]Order, len(rows))
 	for n, r := range rows {
 		paid := r.paidOn(day.Date{})
-		rules, err := h.InForce(p.Jurisdiction, paid)
-		if err != nil {
+		rules := h.Known(p.Jurisdiction, paid)
+		if err := rules.Need(p.Jurisdiction, paid, feeRules...); err != nil {
 			return nil, err
 		}
 		orders[n] = r.order(paid, rules)

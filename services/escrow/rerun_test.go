@@ -15,6 +15,7 @@ import (
 
 	"xunguan/pkg/day"
 	"xunguan/pkg/event"
+	"xunguan/pkg/fault"
 	"xunguan/pkg/pg"
 	"xunguan/pkg/rule"
 	rulebookv1 "xunguan/proto/rulebook/v1"
@@ -41,11 +42,12 @@ func busy(t *testing.T, n int) (*house, map[string][]string) {
 		h.at(h.today().AddDays(r.IntN(6)).String())
 		if k == n/2 {
 			h.enacted(&rulebookv1.Rule{Key: maxLessons, Jurisdiction: "320500", Version: 1, ValueJson: "30", Unit: "lesson", EffectiveFrom: h.today().String(), Source: "测试", Provenance: "L"})
+			h.enacted(&rulebookv1.Rule{Key: termStarts, Jurisdiction: "320500", Version: 1, ValueJson: `["2026-09-01"]`, Unit: "dates", EffectiveFrom: h.today().String(), Source: "测试", Provenance: "L"})
 		}
 		first := h.today().AddDays(r.IntN(45))
 		v := h.paid(h.terms(func(t *Terms) {
 			t.Institution, t.Pupil, t.Lessons, t.GiftLessons = []string{"art", "maths"}[r.IntN(2)], fmt.Sprint(r.IntN(3)), 2+r.IntN(45), r.IntN(6)
-			t.FirstLesson, t.LastLesson, t.PriceFen = first, first.AddDays(r.IntN(110)), Fen(10000+r.IntN(400000))
+			t.FirstLesson, t.LastLesson, t.PriceFen, t.Loan = first, first.AddDays(r.IntN(110)), Fen(10000+r.IntN(400000)), r.IntN(10) == 0
 		}))
 		flagged[v.ID] = []string{}
 		for _, f := range v.Flags {
@@ -81,7 +83,7 @@ func TestRerunOfThen(t *testing.T) {
 			want.Rules[key] = Tally{Then: n, Proposed: n}
 		}
 	}
-	if len(want.Rules) != len(feeRules) {
+	if len(want.Rules) != len(feeRules)+1 { // and one that only this city has
 		t.Fatalf("only %v were met with", want.Rules)
 	}
 	if diff := cmp.Diff(want, must(h.Rerun(ctx, everywhere, nil))(t)); diff != "" {
@@ -175,9 +177,53 @@ func TestRerunSees(t *testing.T) {
 	}
 }
 
+// TestRerunRules is what an official may propose, and what is wrong with the rest.
+func TestRerunRules(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	h.paid(h.terms(func(t *Terms) { t.Lessons = 48 }))
+	ask := RerunRules{From: d("2026-01-01"), To: d("2026-12-31"), Key: maxLessons, Value: "30"}
+	got := must(h.RerunRules(h.as("examiner"), ask))(t)
+	if got.Payments != 1 || got.Rules[maxLessons] != (Tally{Proposed: 1, More: 1}) || got.Proposed.Jurisdiction != "320508" || got.Contrasts[0].Finding.Rule.Source != "拟议，未颁布" {
+		t.Errorf("%+v", got)
+	}
+	ask.Place = "330000"
+	if got := must(h.RerunRules(h.as("examiner"), ask))(t); got.Rules[maxLessons].More != 0 {
+		t.Errorf("a proposal for another province: %+v", got)
+	}
+	for pointer, change := range map[string]func(*RerunRules){
+		"/query/to":    func(r *RerunRules) { r.To = d("2025-12-31") },
+		"/query/key":   func(r *RerunRules) { r.Key = termStarts }, // nobody has set it here
+		"/query/value": func(r *RerunRules) { r.Value = "-1" },
+	} {
+		bad := ask
+		change(&bad)
+		_, err := h.RerunRules(h.as("examiner"), bad)
+		if p := fault.ProblemOf(err); len(p.Errors) != 1 || p.Errors[0].Pointer != pointer {
+			t.Errorf("%s: %v", pointer, err)
+		}
+	}
+	for _, value := range []string{`"forty"`, "", "[1]", "0x10"} {
+		if sameKind(value, []byte("60")) == nil {
+			t.Errorf("%q stands for a number", value)
+		}
+	}
+	for value, fits := range map[string]bool{`["2026-03-02","2026-09-01"]`: true, `["2026-09-01","2026-03-02"]`: false, "[]": false, "60": false} {
+		if err := sameKind(value, []byte(`["2026-03-02"]`)); (err == nil) != fits {
+			t.Errorf("%s: %v", value, err)
+		}
+	}
+	if sameKind(`"allowed"`, []byte(`"forbidden"`)) == nil {
+		t.Error("a word was changed")
+	}
+}
+
 func (h *house) history() (all *rule.History) {
 	h.t.Helper()
-	h.work(func(tx pgx.Tx) (err error) { all, err = rule.Load(h.t.Context(), tx, feeRules...); return err })
+	h.work(func(tx pgx.Tx) (err error) {
+		all, err = rule.Load(h.t.Context(), tx, slices.Concat(feeRules, localRules)...)
+		return err
+	})
 	return all
 }
 
@@ -201,7 +247,7 @@ func (h *house) oneByOne(ctx context.Context) map[string]int {
 			var orders []Order
 			for _, r := range decoded(h.t, p) {
 				on := r.paidOn(day.Date{})
-				rules, err := rule.InForce(ctx, tx, p.Jurisdiction, on, feeRules...)
+				rules, err := rulesOn(ctx, tx, p.Jurisdiction, on)
 				if err != nil {
 					return err
 				}

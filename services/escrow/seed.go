@@ -179,6 +179,7 @@ type order struct {
 	gifts   int
 	price   Fen
 	until   string // "offered", "signed", or paid
+	loan    bool
 }
 
 // family plays the j-th family: each of twelve is another case.
@@ -206,16 +207,17 @@ func (p *player) family(j int) {
 		p.order(j+1000, who, name, order{ago: flagAgo, begins: 7, lasts: 60, lessons: 4, gifts: 12, price: 40000})
 	case 3: // 3 months and a day
 		p.order(j, who, name, order{ago: flagAgo, begins: 5, months: 3, lasts: 1, lessons: 40, price: 400000})
-	case 4: // 5,200 yuan
-		p.order(j, who, name, order{ago: flagAgo, begins: 2, lasts: 70, lessons: 52, price: 520000})
+	case 4: // 5,200 yuan, by a training loan
+		p.order(j, who, name, order{ago: flagAgo, begins: 2, lasts: 70, lessons: 52, price: 520000, loan: true})
 	case 5: // paid 45 days before class
 		p.order(j, who, name, order{ago: flagAgo, begins: 45, lasts: 60, lessons: 30, price: 300000})
 	case 6: // one disputed, one that waits for the last day
 		c := p.order(j, who, name, order{ago: 40, lasts: 70, lessons: 30, price: 299900})
 		p.lessons(who, c, 3, p.workingDaysAgo(15))
 		p.dispute(who, c, 5)
-	case 7: // a refund that waits
+	case 7: // a refund that waits, and more lessons bought too early
 		c := p.order(j, who, name, order{ago: 35, lasts: 75, lessons: 40, price: 400000})
+		p.order(j+2000, who, name, order{ago: flagAgo, begins: 45, lasts: 30, lessons: 10, price: 80000})
 		p.lessons(who, c, 2, p.workingDaysAgo(8))
 		p.refund(who, c, 10, p.workingDaysAgo(j%5+1), false)
 	case 8: // flagged, and cleared by a refund
@@ -241,6 +243,7 @@ func (p *player) order(j int, who, pupil string, o order) string {
 	v, err := s.OfferContract(p.manager(), OfferContract{p.key("offer-" + n), Terms{
 		Institution: p.at.ID, Parent: who, Pupil: pupil, Course: p.at.Item, Billing: "lesson", Lessons: o.lessons, GiftLessons: o.gifts,
 		FirstLesson: first, LastLesson: first.AddMonths(o.months).AddDays(o.lasts), PriceFen: o.price,
+		Agreement: Agreement{Loan: o.loan},
 	}})
 	if !p.play(err) || o.until == "offered" {
 		return v.ID

@@ -59,7 +59,7 @@ func (s *Service) findings(ctx context.Context, tx pgx.Tx, c *Contract) ([]Findi
 	for n, r := range rows {
 		on := r.paidOn(s.today())
 		if sets[on] == nil {
-			if sets[on], err = rule.InForce(ctx, tx, c.Jurisdiction, on, feeRules...); err != nil {
+			if sets[on], err = rulesOn(ctx, tx, c.Jurisdiction, on); err != nil {
 				return nil, err
 			}
 		}
@@ -80,8 +80,18 @@ func (r orderRow) paidOn(today day.Date) day.Date {
 func (r orderRow) order(paid day.Date, rules rule.Set) Order {
 	return Order{
 		Contract: r.Contract, PaidOn: paid, Lessons: r.Lessons, GiftLessons: r.GiftLessons, First: r.First, Last: r.Last,
-		Begun: r.Begun, Held: r.Held, Rules: rules,
+		Begun: r.Begun, Held: r.Held, Agreed: r.agreed(), Price: r.Price, Bought: r.Bought, Rules: rules,
 	}
+}
+
+// rulesOn is the fee rules in force at a place on a day. Unavailable without one that
+// every place has.
+func rulesOn(ctx context.Context, tx pgx.Tx, place string, on day.Date) (rule.Set, error) {
+	set, err := rule.Known(ctx, tx, place, on, slices.Concat(feeRules, localRules)...)
+	if err != nil {
+		return nil, err
+	}
+	return set, set.Need(place, on, feeRules...)
 }
 
 func (s *Service) raise(ctx context.Context, tx pgx.Tx, b basket, found []Finding) error {

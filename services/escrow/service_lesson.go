@@ -58,17 +58,22 @@ func (s *Service) TeachLesson(ctx context.Context, req TeachLesson) (LessonView,
 }
 
 // askToConfirm sets the last day for the parent's answer, if silence means
-// anything in c's jurisdiction, and returns it in words.
+// anything in c's jurisdiction, and returns it in words. Where a week or a month is
+// confirmed at a time, the days count from its end.
 func (s *Service) askToConfirm(ctx context.Context, tx pgx.Tx, c *Contract, l *Lesson) (string, error) {
 	rules, err := rule.InForce(ctx, tx, c.Jurisdiction, s.today(), autoConfirm, onSilence)
 	if err != nil {
 		return "", err
 	}
 	l.ConfirmBy, l.Provisional = day.Date{}, false
+	a, err := findAgreement(ctx, tx, c)
+	if err != nil {
+		return "", err
+	}
 	if !silenceConfirms(rules) {
 		return fmt.Sprintf("第 %d 课时已于 %s 授课，待家长确认（当地规定：未经家长确认不拨付）", l.N, l.TaughtOn), nil
 	}
-	last, err := rule.Due(ctx, tx, rules[autoConfirm], s.today())
+	last, err := rule.Due(ctx, tx, rules[autoConfirm], a.cycleEnd(s.today()))
 	l.ConfirmBy, l.Provisional = last.On, last.Provisional
 	return fmt.Sprintf("第 %d 课时已于 %s 授课，请家长在 %s 前确认", l.N, l.TaughtOn, last.On), err
 }
@@ -76,6 +81,101 @@ func (s *Service) askToConfirm(ctx context.Context, tx pgx.Tx, c *Contract, l *L
 // silenceConfirms reports whether a lesson confirms itself when nobody answers.
 func silenceConfirms(rules rule.Set) bool {
 	return rules[onSilence].Text() == "confirms" && string(rules[autoConfirm].Value) != "null"
+}
+
+// MakeUpLesson moves a lesson that was not given to another day.
+type MakeUpLesson struct {
+	once.Key
+	LessonOf
+	OnDate day.Date `json:"on_date" description:"today at the earliest"`
+	Reason string   `json:"reason" minLength:"1" maxLength:"200"`
+}
+
+// MakeUpLesson writes the new day on the schedule, and the old one in the history. A
+// schedule that becomes too long by it is flagged.
+func (s *Service) MakeUpLesson(ctx context.Context, req MakeUpLesson) (LessonView, error) {
+	return once.Do(ctx, s.DB, req, s.onLesson(ctx, req.LessonOf, "make_up", func(tx pgx.Tx, b basket, l *Lesson) error {
+		if req.OnDate.Before(s.today()) {
+			return fault.Fields(fault.Field{Pointer: "/on_date", Detail: "不得早于今天 " + s.today().String()})
+		}
+		words := fmt.Sprintf("第 %d 课时由 %s 改到 %s 上课：%s", l.N, l.OnDate, req.OnDate, req.Reason)
+		l.OnDate = req.OnDate
+		if err := saveMoved(ctx, tx, b.own, *l); err != nil {
+			return err
+		}
+		if err := s.note(ctx, tx, b.own, byInstitution, auth.From(ctx).Subject, "make_up", words); err != nil {
+			return err
+		}
+		return s.judge(ctx, tx, b, words)
+	}))
+}
+
+// ConfirmCycle is a parent's word on all lessons of a contract that were taught by a
+// day: a week's, or a month's.
+type ConfirmCycle struct {
+	once.Key
+	Contract string   `path:"id" maxLength:"64"`
+	Until    day.Date `json:"until"`
+}
+
+// ConfirmCycle confirms each of them, as ConfirmLessons would. Conflict if none waits.
+func (s *Service) ConfirmCycle(ctx context.Context, req ConfirmCycle) (ConfirmedLessons, error) {
+	lessons, err := pg.InTx(ctx, s.DB, func(tx pgx.Tx) ([]lessonAt, error) {
+		row, err := findContract(ctx, tx, req.Contract)
+		if err != nil {
+			return nil, err
+		}
+		return listTaught(ctx, tx, &row.Contract, req.Until)
+	})
+	if err != nil {
+		return ConfirmedLessons{}, err
+	}
+	return confirm(ctx, s, req, lessons, func(all []outcome) (ConfirmedLessons, error) {
+		if len(all) == 0 {
+			return ConfirmedLessons{}, fault.Conflict.Errorf("到 %s 为止没有待确认的课时", req.Until)
+		}
+		return ConfirmedLessons{views(all, outcome.row)}, nil
+	})
+}
+
+// ChangeTeacher is the institution's notice of another teacher.
+type ChangeTeacher struct {
+	once.Key
+	Contract string `path:"id" maxLength:"64"`
+	Teacher  string `json:"teacher" minLength:"1" maxLength:"40"`
+	Reason   string `json:"reason" minLength:"1" maxLength:"200"`
+}
+
+// ChangeTeacher notes who teaches from now on. A parent who does not agree may end the
+// contract as by the operator's fault.
+func (s *Service) ChangeTeacher(ctx context.Context, req ChangeTeacher) (ContractView, error) {
+	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (ContractView, error) {
+		by := auth.From(ctx)
+		b, err := lockBasket(ctx, tx, req.Contract)
+		if err != nil {
+			return ContractView{}, err
+		}
+		if err := b.own.take("teacher", by); err != nil {
+			return ContractView{}, err
+		}
+		was, err := saveTeacher(ctx, tx, b.own, req.Teacher)
+		if err != nil {
+			return ContractView{}, err
+		}
+		words := fmt.Sprintf("教师由%s更换为%s：%s", orNone(was), req.Teacher, req.Reason)
+		if err := s.note(ctx, tx, b.own, byInstitution, by.Subject, "teacher", words); err != nil {
+			return ContractView{}, err
+		}
+		return s.show(ctx, tx, b.own.ID)
+	})
+}
+
+// orNone is a teacher's name for people.
+func orNone(name string) string {
+	if name == "" {
+		return "（合同未约定）"
+	}
+	return name
 }
 
 // DisputeLesson is a parent's word that a lesson was not given as agreed.

@@ -37,3 +37,10 @@ func savePrior(ctx context.Context, tx pgx.Tx, c *Contract) error {
 		WHERE t.institution_id = $1 AND t.contract_id = $2 AND t.prior = 'none'`, c.InstitutionID, c.ID, c.Basket, c.Parent)
 	return err
 }
+
+// saveTeacher writes who teaches from now on, and returns who did.
+func saveTeacher(ctx context.Context, tx pgx.Tx, c *Contract, teacher string) (was string, err error) {
+	err = tx.QueryRow(ctx, `UPDATE contract_terms t SET teacher = $3 FROM contract_terms old
+		WHERE t.institution_id = $1 AND t.contract_id = $2 AND old.institution_id = $1 AND old.contract_id = $2 RETURNING old.teacher`, c.InstitutionID, c.ID, teacher).Scan(&was)
+	return was, err
+}

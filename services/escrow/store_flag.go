@@ -67,6 +67,18 @@ type orderRow struct {
 	Last        day.Date   `json:"last"`
 	Begun       bool       `json:"begun"`
 	Held        Fen        `json:"held"`
+	Price       Fen        `json:"price"`
+	Bought      int        `json:"bought"`
+	Billing     string     `json:"billing"`
+
+	Loan          bool `json:"loan"`
+	Online        bool `json:"online"`
+	ClassSize     int  `json:"class_size"`
+	LessonMinutes int  `json:"lesson_minutes"`
+}
+
+func (r orderRow) agreed() Agreement {
+	return Agreement{Billing: r.Billing, Loan: r.Loan, Online: r.Online, ClassSize: r.ClassSize, LessonMinutes: r.LessonMinutes}
 }
 
 // listOrders returns the paid, unfinished orders of c's basket as they were
@@ -82,9 +94,11 @@ const ordersSQL = `
 			min(l.on_date) FILTER (WHERE ahead) AS first, max(l.on_date) FILTER (WHERE ahead) AS last,
 			bool_or(l.state IN ('TAUGHT', 'CONFIRMED', 'DISPUTED')) AS begun,
 			CASE WHEN c.paid_at IS NULL THEN c.price
-				ELSE c.paid - c.released - c.refunded - coalesce(sum(l.fee) FILTER (WHERE l.waits), 0) END::bigint AS held
-		FROM contracts c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id,
+				ELSE c.paid - c.released - c.refunded - coalesce(sum(l.fee) FILTER (WHERE l.waits), 0) END::bigint AS held,
+			c.price, c.lessons AS bought, t.billing, t.loan, t.online, t.class_size, t.lesson_minutes
+		FROM contracts c JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id
+			JOIN contract_terms t ON t.institution_id = c.institution_id AND t.contract_id = c.id,
 			LATERAL (SELECT l.state IN ('SCHEDULED', 'REFUNDING') AS ahead) a
 		WHERE c.institution_id = $1 AND c.basket = $2 AND (c.state = 'PAID' OR c.id = $3)
-		GROUP BY c.institution_id, c.id
+		GROUP BY c.institution_id, c.id, t.institution_id, t.contract_id
 		ORDER BY c.paid_at NULLS LAST, c.id`

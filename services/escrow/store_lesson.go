@@ -81,6 +81,33 @@ func isPaidFor(ctx context.Context, tx pgx.Tx, c *Contract, n int) (covered bool
 	return covered, err
 }
 
+// saveMoved writes l's new day, and the last day of c's schedule as it is then.
+func saveMoved(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
+	if err := one(ctx, tx, `UPDATE lessons SET on_date = $4 WHERE institution_id = $1 AND contract_id = $2 AND n = $3`, c.InstitutionID, c.ID, l.N, l.OnDate); err != nil {
+		return err
+	}
+	if err := tx.QueryRow(ctx, `SELECT greatest(max(on_date), $3) FROM lessons WHERE institution_id = $1 AND contract_id = $2 AND state NOT IN ('REFUNDED', 'CANCELLED')`,
+		c.InstitutionID, c.ID, c.FirstLesson).Scan(&c.LastLesson); err != nil {
+		return err
+	}
+	return saveContract(ctx, tx, c)
+}
+
+// listTaught is c's lessons that were taught by a day and wait for an answer, as many
+// as are confirmed at a time.
+func listTaught(ctx context.Context, tx pgx.Tx, c *Contract, until day.Date) ([]lessonAt, error) {
+	rows, err := tx.Query(ctx, `SELECT n FROM lessons WHERE institution_id = $1 AND contract_id = $2 AND state = 'TAUGHT' AND taught_on <= $3 ORDER BY n LIMIT 100`,
+		c.InstitutionID, c.ID, until)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, func(row pgx.CollectableRow) (lessonAt, error) {
+		at := lessonAt{contract: c.ID}
+		err := row.Scan(&at.n)
+		return at, err
+	})
+}
+
 // nextSilent finds a lesson whose last day to answer has passed. It locks
 // nothing: the contract is locked first, and then the lesson looked at again.
 func nextSilent(ctx context.Context, tx pgx.Tx, today day.Date) (contract string, n int, err error) {

@@ -38,6 +38,7 @@ var (
 	RepublishAll    = auth.Permit("escrow:republish")
 	ReadWarnings    = auth.Permit("escrow:warning:read")
 	JudgeWarnings   = auth.Permit("escrow:warning:evaluate")
+	RerunFeeRules   = auth.Permit("escrow:feerule:rerun")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
 )
 
@@ -45,8 +46,8 @@ var (
 var Grants = auth.Roles(map[string][]auth.Permission{
 	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled, ReadWarnings},
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, WatchMoney},
-	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings},
+	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, RerunFeeRules, WatchMoney},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings, RerunFeeRules},
 	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
 })
 
@@ -69,6 +70,9 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/lessons/confirm", "ConfirmLessons", ConfirmTaught, s.ConfirmLessons, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/dispute", "DisputeLesson", DisputeLessons, s.DisputeLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/withdraw", "WithdrawLesson", TeachLessons, s.WithdrawLesson, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/make-up", "MakeUpLesson", TeachLessons, s.MakeUpLesson, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/contracts/{id}/confirm", "ConfirmCycle", ConfirmTaught, s.ConfirmCycle, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/contracts/{id}/teacher", "ChangeTeacher", TeachLessons, s.ChangeTeacher)
 	kit.Route(api, "POST /v1/contracts/{id}/refunds", "RequestRefund", AskRefunds, s.RequestRefund, kit.As(kit.Money))
 	kit.Route(api, "GET /v1/contracts/{id}/refund-quote", "QuoteRefund", ReadContracts, s.QuoteRefund)
 	kit.Route(api, "GET /v1/refunds/{id}", "FindRefund", ReadContracts, s.FindRefund)
@@ -104,6 +108,7 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/warnings", "ListWarnings", ReadWarnings, s.ListWarnings)
 	kit.Route(api, "GET /v1/warnings/{institution}", "FindWarning", ReadWarnings, s.FindWarning)
 	kit.Route(api, "GET /v1/warning-evaluation", "EvaluateWarnings", JudgeWarnings, s.EvaluateWarnings, kit.As(kit.Reports))
+	kit.Route(api, "GET /v1/fee-rules/rerun", "RerunRules", RerunFeeRules, s.RerunRules, kit.As(kit.Reports), kit.Within(20*time.Second))
 	kit.Route(api, "GET /v1/alerts", "ListAlerts", ReadReconciled, s.ListAlerts)
 	kit.Route(api, "POST /v1/alerts/{id}/close", "CloseAlert", WatchMoney, s.CloseAlert, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/alerts/{id}/hold", "HoldByAlert", WatchMoney, s.HoldByAlert, kit.As(kit.Money))

@@ -59,6 +59,8 @@ func (p Parameter) Fits(unit string, value json.RawMessage) error {
 		why = p.word(value)
 	case "list":
 		why = p.list(value)
+	case "dates":
+		why = dates(value)
 	case "time_of_day":
 		why = timeOfDay(value)
 	case "clause":
@@ -107,6 +109,16 @@ func (p Parameter) list(value json.RawMessage) string {
 	if json.Unmarshal(value, &words) != nil || len(words) == 0 ||
 		slices.ContainsFunc(words, func(w string) bool { return !slices.Contains(p.Values, w) }) {
 		return "应为由 " + strings.Join(p.Values, "、") + " 组成的列表"
+	}
+	return ""
+}
+
+// dates is days one after the other.
+func dates(value json.RawMessage) string {
+	var days []day.Date
+	if json.Unmarshal(value, &days) != nil || len(days) == 0 ||
+		!slices.IsSortedFunc(days, day.Date.Compare) || len(slices.Compact(slices.Clone(days))) != len(days) {
+		return "应为由早到晚不重复的日期列表，例如 [\"2026-03-02\"]"
 	}
 	return ""
 }
