@@ -9,9 +9,6 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// roomLeft is what a full disk still has: less than one more segment of a log.
-const roomLeft = 64 << 10
-
 // tmpfs is a file system of a size that we can change while it is in use. It
 // takes a root that may mount.
 type tmpfs struct {
@@ -36,12 +33,12 @@ func (t tmpfs) resize(size uint64) error {
 	return syscall.Mount("tmpfs", t.path, "tmpfs", syscall.MS_REMOUNT, fmt.Sprintf("size=%d", size))
 }
 
-func (t tmpfs) fill() error {
+func (t tmpfs) fill(room uint64) error {
 	var s syscall.Statfs_t
 	if err := syscall.Statfs(t.path, &s); err != nil {
 		return err
 	}
-	return t.resize((s.Blocks-s.Bfree)*uint64(s.Bsize) + roomLeft) //nolint:gosec // a positive size
+	return t.resize((s.Blocks-s.Bfree)*uint64(s.Bsize) + room) //nolint:gosec // a positive size
 }
 
 func (t tmpfs) free() error { return t.resize(t.size) }
@@ -70,8 +67,8 @@ func (l limit) set(most uint64) error {
 	return all
 }
 
-func (l limit) fill() error  { return l.set(roomLeft) }
-func (l limit) free() error  { return l.set(unix.RLIM_INFINITY) }
-func (limit) release() error { return nil }
+func (l limit) fill(room uint64) error { return l.set(room) }
+func (l limit) free() error            { return l.set(unix.RLIM_INFINITY) }
+func (limit) release() error           { return nil }
 
 func (limit) String() string { return "RLIMIT_FSIZE" }

@@ -110,7 +110,7 @@ func (f *faults) cut(ctx context.Context, l link, d time.Duration, torn bool) er
 func (f *faults) full(ctx context.Context, engine string, d time.Duration) error {
 	disk := f.s.disks[engine]
 	f.say("写满 %s 的磁盘 %.0f 秒（%s）", engine, d.Seconds(), disk)
-	if err := disk.fill(); err != nil {
+	if err := disk.fill(noRoom); err != nil {
 		return fmt.Errorf("fill the disk of %s: %w", engine, err)
 	}
 	pause(ctx, d)

@@ -20,11 +20,18 @@ import (
 
 // disk is where an engine keeps its data.
 type disk interface {
-	fill() error    // nothing more can be written
-	free() error    // it can again
-	release() error // for good
-	String() string // by what means
+	fill(room uint64) error // no more than room bytes can be written
+	free() error            // they can again
+	release() error         // for good
+	String() string         // by what means
 }
+
+// What a full disk still has: nothing to speak of, or enough for tables to grow, but
+// not for one more segment of PostgreSQL's log.
+const (
+	noRoom = 64 << 10
+	noLog  = 8 << 20
+)
 
 // pids are the process of the part name and all that it has started: PostgreSQL
 // is many.

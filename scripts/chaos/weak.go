@@ -75,6 +75,21 @@ var weaknesses = []weakness{
 		[]string{badAnswer, twiceWrite},
 	},
 	{
+		"once", "不记住幂等键的答复｜切断服务与数据库", nil,
+		func(ctx context.Context, f *faults) error {
+			for range 3 { // a COMMIT under way is done, and its answer lost
+				for _, name := range []string{"escrow", "tipoff"} {
+					pause(ctx, 500*time.Millisecond)
+					if err := f.cut(ctx, link{name, postgres}, time.Second, true); err != nil {
+						return err
+					}
+				}
+			}
+			return nil
+		},
+		[]string{badAnswer, twiceWrite},
+	},
+	{
 		"commit", "不看 COMMIT 的结果｜PostgreSQL 磁盘写满",
 		[]string{"commit_delay = 100000", "commit_siblings = 1"}, // some are always under way
 		func(ctx context.Context, f *faults) error { return f.brim(ctx, 3*time.Second) },
@@ -95,8 +110,9 @@ func (f *faults) several(ctx context.Context, n int, apart time.Duration, parts 
 	return nil
 }
 
-// brim fills PostgreSQL's disk and uses up the segments that its log has ready: a
-// COMMIT then cannot be written, and the server panics.
+// brim fills PostgreSQL's disk and uses up the segments that its log has ready. The
+// tables can still grow, so that writes go on until a COMMIT cannot be written, and the
+// server panics.
 func (f *faults) brim(ctx context.Context, d time.Duration) error {
 	url, err := f.s.admin()
 	if err != nil {
@@ -107,7 +123,7 @@ func (f *faults) brim(ctx context.Context, d time.Duration) error {
 		return err
 	}
 	defer conn.Close(ctx)
-	if err := f.s.disks[postgres].fill(); err != nil {
+	if err := f.s.disks[postgres].fill(noLog); err != nil {
 		return err
 	}
 	for err == nil { // until it panics

@@ -18,7 +18,7 @@ import (
 const (
 	firstPause  = 100 * time.Millisecond
 	longestWait = 1200 * time.Millisecond // with the start itself, under 2 s
-	deathsMax   = 5
+	deathsMax   = 10                      // a disk that is full for seconds is no reason to give up
 	deathsIn    = 20 * time.Second
 	stopCap     = 25 * time.Second
 	logCap      = 20 << 20
