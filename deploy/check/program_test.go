@@ -16,7 +16,7 @@ import (
 
 // libraries are the variables that are not flags: what pgx, Go's TLS and runtime,
 // and the tracer read by themselves.
-var libraries = []string{"PGHOST", "PGSSLMODE", "PGSSLROOTCERT", "PGPASSFILE", "OTEL_EXPORTER_OTLP_ENDPOINT", "GOMEMLIMIT", "SSL_CERT_DIR", "POD_IP"}
+var libraries = []string{"PGHOST", "PGSSLMODE", "PGSSLROOTCERT", "PGPASSFILE", "OTEL_EXPORTER_OTLP_ENDPOINT", "OTEL_TRACES_SAMPLER", "OTEL_TRACES_SAMPLER_ARG", "GOMEMLIMIT", "SSL_CERT_DIR", "POD_IP"}
 
 // checkVariables holds p's variables to the flags of what it runs: each exists,
 // and all that must be set are; each file is one that mint makes.

@@ -88,8 +88,9 @@ func (s *suite) command(args ...string) *exec.Cmd {
 			cmd.Env = append(cmd.Env, v)
 		}
 	}
-	cmd.Env = append(cmd.Env, "XUNGUAN_DATA="+s.data, fmt.Sprintf("XUNGUAN_PORT_OFFSET=%d", s.offset), "PORTAL_RATE=0") // its limit is for people
-	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}                                                               // a Ctrl-C reaches us alone, and we stop it in order
+	cmd.Env = append(cmd.Env, "XUNGUAN_DATA="+s.data, fmt.Sprintf("XUNGUAN_PORT_OFFSET=%d", s.offset), "PORTAL_RATE=0", // its limit is for people
+		"OTEL_TRACES_SAMPLER=parentbased_traceidratio", "OTEL_TRACES_SAMPLER_ARG=0.05") // as deployed: a trial traces every click
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true} // a Ctrl-C reaches us alone, and we stop it in order
 	return cmd
 }
 

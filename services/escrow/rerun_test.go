@@ -42,7 +42,7 @@ func busy(t *testing.T, n int) (*house, map[string][]string) {
 		h.at(h.today().AddDays(r.IntN(6)).String())
 		if k == n/2 {
 			h.enacted(&rulebookv1.Rule{Key: maxLessons, Jurisdiction: "320500", Version: 1, ValueJson: "30", Unit: "lesson", EffectiveFrom: h.today().String(), Source: "测试", Provenance: "L"})
-			h.enacted(&rulebookv1.Rule{Key: termStarts, Jurisdiction: "320500", Version: 1, ValueJson: `["2026-09-01"]`, Unit: "dates", EffectiveFrom: h.today().String(), Source: "测试", Provenance: "L"})
+			h.enacted(&rulebookv1.Rule{Key: termStarts, Jurisdiction: "320500", Version: 1, ValueJson: `["2026-05-06"]`, Unit: "dates", EffectiveFrom: h.today().String(), Source: "测试", Provenance: "L"})
 		}
 		first := h.today().AddDays(r.IntN(45))
 		v := h.paid(h.terms(func(t *Terms) {

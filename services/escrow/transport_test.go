@@ -187,7 +187,7 @@ var matrix = map[string]struct {
 	"ListWarnings":        {"GET", "/v1/warnings", "", "principal examiner city", "principal2 neighbour", true},
 	"FindWarning":         {"GET", "/v1/warnings/art", "", "principal examiner city", "principal2 neighbour", false},
 	"EvaluateWarnings":    {"GET", "/v1/warning-evaluation?on=2026-03-01&days=1", "", "examiner city neighbour", "", false},
-	"RerunRules":          {"GET", "/v1/fee-rules/rerun?from=2026-01-01&to=2026-12-31&key=fee.max_lessons&value=30", "", "examiner city neighbour", "", false},
+	"RerunRules":          {"GET", "/v1/fee-rules/rerun?from=2026-01-01&to=2026-12-31&key=fee.max_lessons&value=80", "", "examiner city", "neighbour", true},
 	"ListAlerts":          {"GET", "/v1/alerts", "", "principal examiner city", "principal2 neighbour", true},
 	"CloseAlert":          {"POST", "/v1/alerts/{alert}/close", `{"reason":"已逐笔核实"}`, "examiner", "neighbour", false},
 	"HoldByAlert":         {"POST", "/v1/alerts/{alert}/hold", `{"reason":"已逐笔核实"}`, "examiner", "neighbour", false},
