@@ -33,20 +33,20 @@ const (
 // escrow's do.
 var aDay = []string{
 	`INSERT INTO institutions (id, name, jurisdiction, kind, category, item, status, valid_until, manager, list)
-	SELECT 'day-' || i, '对账示例' || i, '320508', 'non_subject', '', '', 'ACTIVE', $1 + 900, 'bench-manager', '' FROM generate_series($2::int, $3::int) i`,
+	SELECT 'day-' || i, '对账示例' || i, '320508', 'non_subject', '', '', 'ACTIVE', $1::date + 900, 'bench-manager', '' FROM generate_series($2::int, $3::int) i`,
 	`INSERT INTO accounts (institution, id, jurisdiction, manager, mode, bank, account_tail, agreement_no, opened_on, reported_on)
-	SELECT 'day-' || i, 'day-' || i, '320508', 'bench-manager', 'custody', '` + bankName + `', '1234', 'DAY-' || i, $1 - 30, $1 - 30 FROM generate_series($2::int, $3::int) i`,
+	SELECT 'day-' || i, 'day-' || i, '320508', 'bench-manager', 'custody', '` + bankName + `', '1234', 'DAY-' || i, $1::date - 30, $1::date - 30 FROM generate_series($2::int, $3::int) i`,
 	`INSERT INTO bank_accounts (institution_id, account, bank, agreement_no, account_tail, opened_on, reported_on, settle_on, settled_to)
-	SELECT 'day-' || i, 'custody', '` + bankName + `', 'DAY-' || i, '1234', $1 - 30, $1 - 30, $1 + 900, $1 + 1 FROM generate_series($2::int, $3::int) i`,
+	SELECT 'day-' || i, 'custody', '` + bankName + `', 'DAY-' || i, '1234', $1::date - 30, $1::date - 30, $1::date + 900, $1::date + 1 FROM generate_series($2::int, $3::int) i`,
 	`INSERT INTO contracts (institution_id, id, jurisdiction, manager, parent, pupil, course, basket, state, lessons, gift_lessons, first_lesson, last_lesson, price, paid, released, open, offered_on, paid_at)
 	SELECT 'day-' || i, 'day-' || i || '-' || k, '320508', 'bench-manager', 'bench-parent-0', '学生', '少儿美术(启蒙班)', 'day-' || i || '-' || k, 'PAID', 50, 0,
-		$1 - 1, $1 + 30, 500000, 500000, CASE WHEN k <= ` + fmt.Sprint(paidOut) + ` THEN 10000 ELSE 0 END, 49, $1 - 2, $1 + time '10:00'
+		$1::date - 1, $1::date + 30, 500000, 500000, CASE WHEN k <= ` + fmt.Sprint(paidOut) + ` THEN 10000 ELSE 0 END, 49, $1::date - 2, $1::date + time '10:00'
 	FROM generate_series($2::int, $3::int) i, generate_series(1, ` + fmt.Sprint(paidIn) + `) k`,
 	`INSERT INTO lessons (institution_id, contract_id, n, gift, on_date, fee, state, taught_on, asked_on, confirm_by, confirmed_on)
-	SELECT 'day-' || i, 'day-' || i || '-' || k, 1, false, $1 - 1, 10000, 'CONFIRMED', $1 - 1, $1 - 1, $1 + 20, $1
+	SELECT 'day-' || i, 'day-' || i || '-' || k, 1, false, $1::date - 1, 10000, 'CONFIRMED', $1::date - 1, $1::date - 1, $1::date + 20, $1::date
 	FROM generate_series($2::int, $3::int) i, generate_series(1, ` + fmt.Sprint(paidOut) + `) k`,
 	`WITH booked AS MATERIALIZED (
-		SELECT i, k, out, ($1 + time '10:00' + out * interval '2 hours') AT TIME ZONE 'Asia/Shanghai' AS at,
+		SELECT i, k, out, ($1::date + time '10:00' + out * interval '2 hours') AT TIME ZONE 'Asia/Shanghai' AS at,
 			(lpad(to_hex((extract(epoch FROM now()) * 1000)::bigint), 12, '0') || substr(md5(i || '/' || k || '/' || out), 1, 20))::uuid AS transfer
 		FROM generate_series($2::int, $3::int) i, generate_series(1, ` + fmt.Sprint(paidIn) + `) k, generate_series(0, 1) out WHERE out = 0 OR k <= ` + fmt.Sprint(paidOut) + `
 	), transfer AS (
@@ -58,11 +58,11 @@ var aDay = []string{
 	UNION ALL SELECT 'day-' || i, transfer, CASE out WHEN 0 THEN 'custody' ELSE 'released' END, '', CASE out WHEN 0 THEN 500000 ELSE -10000 END, at FROM booked`,
 	`INSERT INTO balances (institution_id, account, contract_id, balance)
 	SELECT 'day-' || i, account, '', CASE account WHEN 'custody' THEN 500000 * ` + fmt.Sprint(paidIn) + ` WHEN 'released' THEN -10000 * ` + fmt.Sprint(paidOut) + ` ELSE 0 END
-	FROM generate_series($2::int, $3::int) i, unnest(ARRAY['custody', 'deposit', 'differences', 'frozen', 'pledged', 'receivable', 'refunds', 'released']) account
+	FROM (SELECT generate_series($2::int, $3::int) i WHERE $1::date IS NOT NULL) i, unnest(ARRAY['custody', 'deposit', 'differences', 'frozen', 'pledged', 'receivable', 'refunds', 'released']) account
 	UNION ALL SELECT 'day-' || i, 'held', 'day-' || i || '-' || k, CASE WHEN k <= ` + fmt.Sprint(paidOut) + ` THEN -490000 ELSE -500000 END
 	FROM generate_series($2::int, $3::int) i, generate_series(1, ` + fmt.Sprint(paidIn) + `) k`,
 	`INSERT INTO instructions (institution_id, id, bank, agreement_no, purpose, amount, reference, original, made_on, settlement)
-	SELECT 'day-' || i, 'DAY-OUT-' || i || '-' || k, '` + bankName + `', 'DAY-' || i, 'release', 10000, 'lesson/day-' || i || '-' || k || '/1', '', $1, 'bench-settlement'
+	SELECT 'day-' || i, 'DAY-OUT-' || i || '-' || k, '` + bankName + `', 'DAY-' || i, 'release', 10000, 'lesson/day-' || i || '-' || k || '/1', '', $1::date, 'bench-settlement'
 	FROM generate_series($2::int, $3::int) i, generate_series(1, ` + fmt.Sprint(paidOut) + `) k`,
 }
 
@@ -106,9 +106,9 @@ func (m *reconcile) prepare(ctx context.Context) error {
 		}
 	}
 	for _, sql := range []string{
-		`INSERT INTO banks (name, subject, jurisdiction, since, registered_by) VALUES ('` + bankName + `', '` + bankUser + `', '320500', $1, 'bench')`,
-		`INSERT INTO bank_days (bank, day, due, provisional, state) VALUES ('` + bankName + `', $1, $1 + 9, false, 'EXPECTED')`,
-		`INSERT INTO settlements (id, bank, day, layout, charset, records, sum_out, digest) VALUES ('bench-settlement', '` + bankName + `', $1, 'csv', 'UTF-8', 1, 1, '')`,
+		`INSERT INTO banks (name, subject, jurisdiction, since, registered_by) VALUES ('` + bankName + `', '` + bankUser + `', '320500', $1::date, 'bench')`,
+		`INSERT INTO bank_days (bank, day, due, provisional, state) VALUES ('` + bankName + `', $1::date, $1::date + 9, false, 'EXPECTED')`,
+		`INSERT INTO settlements (id, bank, day, layout, charset, records, sum_out, digest) VALUES ('bench-settlement', '` + bankName + `', $1::date, 'csv', 'UTF-8', 1, 1, '')`,
 	} {
 		if _, err := conn.Exec(ctx, sql, m.day); err != nil {
 			return err

@@ -66,6 +66,16 @@ func (j *journal) ack(w write) error {
 	return err
 }
 
+// total is how many writes were acknowledged.
+func (j *journal) total() (n int) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, of := range j.acked {
+		n += of
+	}
+	return n
+}
+
 // promise notes pairs of attribute and value that object has from now on.
 func (j *journal) promise(object string, pairs ...string) {
 	j.mu.Lock()

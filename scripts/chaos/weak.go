@@ -92,7 +92,18 @@ var weaknesses = []weakness{
 	{
 		"commit", "不看 COMMIT 的结果｜PostgreSQL 磁盘写满",
 		[]string{"commit_delay = 100000", "commit_siblings = 1"}, // some are always under way
-		func(ctx context.Context, f *faults) error { return f.brim(ctx, 3*time.Second) },
+		func(ctx context.Context, f *faults) error {
+			for range 3 {
+				if err := f.brim(ctx, 500*time.Millisecond); err != nil {
+					return err
+				}
+				for f.s.alive(ctx, postgres) != nil && ctx.Err() == nil {
+					pause(ctx, 100*time.Millisecond)
+				}
+				pause(ctx, 2*time.Second) // until the writers are back
+			}
+			return nil
+		},
 		[]string{lostWrite, badAnswer},
 	},
 }
@@ -155,8 +166,12 @@ func (h *harness) undefended(ctx context.Context) error {
 	return blind
 }
 
-// rounds is how often a fault is tried before the checker counts as blind.
-const rounds = 3
+// rounds is how often a fault is tried before the checker counts as blind; warmWrites
+// is how many writes are acknowledged before it comes, so that it meets writers at work.
+const (
+	rounds     = 3
+	warmWrites = 40
+)
 
 // without runs a suite without the defence of w and returns what of w.breaks broke.
 func (h *harness) without(ctx context.Context, w weakness) (caught []violation, err error) {
@@ -197,14 +212,16 @@ func (h *harness) without(ctx context.Context, w weakness) (caught []violation, 
 func (h *harness) round(ctx context.Context, s *suite, w weakness, j *journal, who *people, n int) ([]violation, error) {
 	stop, quit := context.WithCancel(ctx)
 	defer quit()
-	life, end := context.WithTimeout(ctx, time.Minute)
+	life, end := context.WithTimeout(ctx, 90*time.Second)
 	defer end()
 	f := newFaults(s, h.Seed+uint64(n), func(string, ...any) {}) //nolint:gosec // 0, 1 or 2
 	var g errgroup.Group
 	g.Go(func() error { return lanes(stop, life, j, who, h.Seed, fmt.Sprintf("%d-", n), "hold", "sweep") })
 	g.Go(func() error {
 		defer quit()
-		pause(life, 2*time.Second)
+		for before := j.total(); j.total() < before+warmWrites && life.Err() == nil; {
+			pause(life, 100*time.Millisecond)
+		}
 		return w.fault(life, f)
 	})
 	if err := g.Wait(); err != nil {
