@@ -35,7 +35,7 @@ func promises(promised, found objects) (vs []violation) {
 		for attribute, value := range want {
 			if got := found[object][attribute]; got != value {
 				what := lostWrite
-				if got > "1" && value == "1" && (attribute == "contracts" || attribute == "tips") {
+				if got > "1" && value == "1" && (attribute == "contracts" || attribute == "tips" || attribute == "freezes") {
 					what = twiceWrite
 				}
 				vs = append(vs, violation{what, fmt.Sprintf("%s：%s 应为 %q，实为 %q", object, attribute, value, got)})
@@ -201,29 +201,29 @@ func flat(before, after map[string]usage) (vs []violation) {
 	return sorted(vs)
 }
 
-// left is how many effects of events are still to come. It is what draining drains.
-func left(f *facts, consumers map[string][]string) int {
-	n := 0
+// left is the effects of events that are still to come. It is what draining drains.
+func left(f *facts, consumers map[string][]string) (all []string) {
 	seen := map[string]bool{}
 	for _, a := range f.witness {
 		seen[a.Event] = true
 	}
-	for _, rows := range f.outbox {
+	for owner, rows := range f.outbox {
 		for _, p := range rows {
+			which := fmt.Sprintf("%s 的 %d 号（%s %s）", owner, p.ID, p.Topic, p.Key)
 			if !p.Pub {
-				n++
+				all = append(all, which+"没有发出")
 			}
 			if !seen[p.Event] {
-				n++
+				all = append(all, which+"没有到 "+witness)
 			}
 			for consumer, subscribed := range consumers {
 				if slices.Contains(subscribed, p.Topic) && !f.inbox[consumer][p.Event] {
-					n++
+					all = append(all, which+"没有到 "+consumer)
 				}
 			}
 		}
 	}
-	return n
+	return all
 }
 
 func sorted(vs []violation) []violation {

@@ -99,12 +99,12 @@ func TestLeft(t *testing.T) {
 	t.Parallel()
 	consumers := map[string][]string{"inspection": {"escrow.events"}}
 	f := whole()
-	if n := left(f, consumers); n != 0 {
-		t.Errorf("%d effects to come, want none", n)
+	if all := left(f, consumers); len(all) != 0 {
+		t.Errorf("%v to come, want none", all)
 	}
 	f.outbox["escrow"] = append(f.outbox["escrow"], published{ID: 4, Event: "a3", Topic: "escrow.events", Key: "a"})
-	if n := left(f, consumers); n != 3 {
-		t.Errorf("%d effects to come, want 3: sent, witnessed, noted", n)
+	if all := left(f, consumers); len(all) != 3 {
+		t.Errorf("%v to come, want 3: sent, witnessed, noted", all)
 	}
 }
 

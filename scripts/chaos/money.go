@@ -15,7 +15,7 @@ import (
 // nothing else.
 type deal struct {
 	l          *lane
-	at         string // the contract's URL
+	id, at     string // of the contract; its URL
 	object     string
 	principal  *person
 	parent     *person
@@ -64,7 +64,7 @@ func (l *lane) offer(ctx context.Context, institution string, principal, parent 
 	if err != nil {
 		return nil, err
 	}
-	d.at, d.object = "escrow/v1/contracts/"+c.ID, "contract "+c.ID
+	d.id, d.at, d.object = c.ID, "escrow/v1/contracts/"+c.ID, "contract "+c.ID
 	l.j.promise("course "+course, "contracts", "1")
 	d.owes("OFFERED")
 	for n := range d.lessons {
@@ -98,13 +98,34 @@ func (d *deal) taught(ctx context.Context, n int) error {
 	return err
 }
 
-// confirm confirms a lesson; its fee is released, or waits if it is held.
+// released is what is said of a lesson that was confirmed.
+type released struct {
+	Released int `json:"released_fen"`
+}
+
+// confirm confirms a lesson by itself, with others, or as all that were taught: its fee
+// is released, or waits if it is held.
 func (d *deal) confirm(ctx context.Context, n int, held bool) error {
-	var got struct {
-		Released int `json:"released_fen"`
+	var got released
+	var several struct{ Items []struct{ Lesson released } }
+	var err error
+	switch d.l.dice.IntN(4) {
+	case 0:
+		err = d.l.post(ctx, d.parent, "课时 几课一并确认", "escrow/v1/lessons/confirm", map[string]any{"lessons": []any{map[string]any{"contract": d.id, "n": n}}}, &several)
+	case 1:
+		if d.lessons[n-1] == "TAUGHT" {
+			err = d.l.post(ctx, d.parent, "课时 按周期确认", d.at+"/confirm", map[string]any{"until": d.l.who.today}, &several)
+			break
+		}
+		fallthrough // a dispute is answered by itself
+	default:
+		err = d.l.post(ctx, d.parent, "课时 确认", fmt.Sprintf("%s/lessons/%d/confirm", d.at, n), nil, &got)
 	}
-	if err := d.l.post(ctx, d.parent, "课时 确认", fmt.Sprintf("%s/lessons/%d/confirm", d.at, n), nil, &got); err != nil {
+	if err != nil {
 		return err
+	}
+	for _, one := range several.Items {
+		got.Released += one.Lesson.Released
 	}
 	want := d.fee(n)
 	if held {
@@ -136,7 +157,31 @@ func (d *deal) withdraw(ctx context.Context, n int) error {
 	return err
 }
 
-// refund gives back every lesson that was not given, or the last of them.
+// makeUp moves a lesson to another day.
+func (d *deal) makeUp(ctx context.Context, n int) error {
+	today, err := time.Parse(time.DateOnly, d.l.who.today)
+	if err != nil {
+		return err
+	}
+	on := today.AddDate(0, 0, 1+d.l.dice.IntN(20)).Format(time.DateOnly)
+	err = d.l.post(ctx, d.principal, "课时 调课", fmt.Sprintf("%s/lessons/%d/make-up", d.at, n), map[string]any{"on_date": on, "reason": "教室检修"}, nil)
+	if err == nil {
+		d.l.j.promise(d.object, fmt.Sprint("day ", n), on)
+	}
+	return err
+}
+
+func (d *deal) teacher(ctx context.Context) error {
+	err := d.l.post(ctx, d.principal, "合同 更换教师", d.at+"/teacher", map[string]any{"teacher": "演练老师", "reason": "原教师离职"}, nil)
+	if err == nil {
+		d.l.j.promise(d.object, "teacher", "演练老师")
+	}
+	return err
+}
+
+// refund gives back every lesson that was not given, or the last of them: the
+// institution agrees, or says no and a mediation ends it. The bank may send the money
+// back, to be paid again; and one that is not whole may be taken back before it is paid.
 func (d *deal) refund(ctx context.Context, whole bool) error {
 	ask := map[string]any{"reason": "不上了"}
 	var taken []int
@@ -166,16 +211,64 @@ func (d *deal) refund(ctx context.Context, whole bool) error {
 		d.l.j.fail("%s 退费 %d，应为 %d", d.object, r.Amount, want)
 	}
 	d.l.j.promise(d.object, "refund "+r.ID, "REQUESTED")
-	if err := d.l.post(ctx, d.principal, "退费 同意", "escrow/v1/refunds/"+r.ID+"/agree", nil, nil); err != nil {
-		return err
+	type step struct {
+		by         *person
+		path, verb string
+		body       any
+		state      string
+	}
+	agree := []step{{d.principal, "退费 同意", "/agree", nil, "PAID"}}
+	no := []step{{d.principal, "退费 不同意", "/reject", map[string]any{"reason": "课时未到期"}, "REJECTED"}}
+	var steps []step
+	switch dice := d.l.dice.IntN(6); {
+	case dice == 0 && !whole:
+		steps = []step{{d.parent, "退费 撤回", "/withdraw", nil, "WITHDRAWN"}}
+	case dice == 1:
+		steps = append(no, step{d.parent, "退费 申请调解", "/mediate", nil, "MEDIATION"},
+			step{d.l.who.examiner, "退费 调解成功", "/settle", map[string]any{"fault": "consumer", "reason": "双方达成协议"}, "PAID"})
+	case dice == 2:
+		steps = append(no, agree...)
+	default:
+		steps = agree
+	}
+	var last struct {
+		Amount   int `json:"amount_fen"`
+		Paybacks []struct{ ID string }
+	}
+	for _, s := range steps {
+		if err := d.l.post(ctx, s.by, s.path, "escrow/v1/refunds/"+r.ID+s.verb, s.body, &last); err != nil {
+			return err
+		}
+		d.l.j.promise(d.object, "refund "+r.ID, s.state)
+	}
+	if steps[len(steps)-1].state != "PAID" {
+		for _, n := range taken {
+			d.lesson(n, "SCHEDULED")
+		}
+		return nil
+	}
+	if last.Amount != want || len(last.Paybacks) != 1 {
+		d.l.j.fail("%s 退费 %d 分 %d 笔，应为一笔 %d", d.object, last.Amount, len(last.Paybacks), want)
+		return errGivenUp
 	}
 	for _, n := range taken {
 		d.lesson(n, "REFUNDED")
 	}
 	d.back += want
 	d.open -= len(taken)
-	d.l.j.promise(d.object, "refund "+r.ID, "PAID")
 	d.owes("PAID")
+	if d.l.dice.IntN(4) > 0 {
+		return nil
+	}
+	leg := "escrow/v1/paybacks/" + last.Paybacks[0].ID
+	if err := d.l.post(ctx, d.l.who.examiner, "退费 退票", leg+"/return", map[string]any{"reason": "收款账户已销户"}, nil); err != nil {
+		return err
+	}
+	d.l.j.promise(d.object, "refund "+r.ID, "AGREED")
+	if err := d.l.post(ctx, d.parent, "退费 再次办理", leg+"/retry", nil, nil); err != nil {
+		return err
+	}
+	d.l.j.promise(d.object, "refund "+r.ID, "PAID")
 	return nil
 }
 
@@ -201,9 +294,11 @@ func (l *lane) money(ctx context.Context) error {
 		func() error { return d.pay(ctx) },
 		func() error { return d.taught(ctx, 1) },
 		func() error { return d.confirm(ctx, 1, false) },
+		func() error { return d.makeUp(ctx, 2) },
 		func() error { return d.taught(ctx, 2) },
 		func() error { return d.dispute(ctx, 2) },
 		func() error { return d.withdraw(ctx, 2) },
+		func() error { return d.teacher(ctx) },
 		func() error { return d.refund(ctx, false) },
 		func() error { return d.taught(ctx, 2) },
 		func() error { return d.dispute(ctx, 2) },
@@ -248,14 +343,52 @@ func (l *lane) hold(ctx context.Context) error {
 			return l.post(ctx, l.who.city, "名单 撤销", url+"/set-aside", map[string]any{"reason": "演练：程序违法", "document": "苏复决〔演练〕1 号"}, nil)
 		},
 		func() error { l.j.promise(entry, "state", "REMOVED"); return l.held(ctx, at.institution, false) },
+		func() error {
+			d.out += d.fee(2) // what waited is paid out when payouts resume
+			d.owes("PAID")
+			return d.taught(ctx, 3)
+		},
+		func() error { return l.frozen(ctx, at.institution, func() error { return d.confirm(ctx, 3, true) }) },
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
-	d.out += d.fee(2) // what waited is paid out when payouts resume
+	d.out += d.fee(3)
 	d.owes("PAID")
 	return nil
+}
+
+// frozen records that a court has frozen an institution's account, while something is
+// done, and books a difference and its reversal.
+func (l *lane) frozen(ctx context.Context, institution string, do func() error) error {
+	var f, diff struct{ ID string }
+	order := "（演练）执 " + l.mark()
+	if err := l.post(ctx, l.who.examiner, "冻结 登记", "escrow/v1/freezes", map[string]any{
+		"institution": institution, "account": "custody", "authority": "演练法院", "document_no": order, "since": l.who.today,
+	}, &f); err != nil {
+		return err
+	}
+	l.j.promise("order "+order, "freezes", "1")
+	if err := do(); err != nil {
+		return err
+	}
+	voucher := "chaos-" + f.ID
+	if err := l.post(ctx, l.who.examiner, "差额 记入", "escrow/v1/differences", map[string]any{
+		"institution": institution, "account": "custody", "amount_fen": 7, "reference": voucher, "reason": "演练",
+	}, &diff); err != nil {
+		return err
+	}
+	l.j.promise("voucher "+diff.ID, "transfers", "1")
+	if err := l.post(ctx, l.who.examiner, "差额 冲正", "escrow/v1/differences/"+diff.ID+"/reverse", map[string]any{"reason": "演练"}, nil); err != nil {
+		return err
+	}
+	l.j.promise("voucher "+diff.ID, "transfers", "2")
+	err := l.post(ctx, l.who.examiner, "冻结 解除", "escrow/v1/freezes/"+f.ID+"/lift", map[string]any{"document_no": order + " 解除"}, nil)
+	if err == nil {
+		l.j.promise("order "+order, "lifted", "1")
+	}
+	return err
 }
 
 // held waits until payouts of the institution are held, or are no more.

@@ -303,6 +303,9 @@ func (s *suite) marks(ctx context.Context, found objects) error {
 	var all error
 	for _, m := range []struct{ database, sql, kind, what string }{
 		{"escrow", `SELECT course, count(*) FROM contracts WHERE course LIKE 'chaos-%' GROUP BY 1`, "course ", "contracts"},
+		{"escrow", `SELECT document_no, count(*) FROM freezes WHERE document_no LIKE '（演练）%' GROUP BY 1`, "order ", "freezes"},
+		{"escrow", `SELECT document_no, count(*) FROM freezes WHERE document_no LIKE '（演练）%' AND until IS NOT NULL GROUP BY 1`, "order ", "lifted"},
+		{"escrow", `SELECT id, count(*) FROM (SELECT coalesce(reverses, id)::text AS id FROM transfers WHERE kind = 'difference' OR reverses IN (SELECT id FROM transfers WHERE kind = 'difference')) t GROUP BY 1`, "voucher ", "transfers"},
 		{"tipoff", `SELECT text, count(*) FROM tips WHERE text LIKE '演练 chaos-%' GROUP BY 1`, "text ", "tips"},
 		{"tipoff", `SELECT source_id, count(*) FROM tips WHERE channel = 'chaos' GROUP BY 1`, "source ", "tips"},
 	} {
@@ -340,11 +343,14 @@ func readContract(ctx context.Context, found objects, who *people, object, id st
 		Released int `json:"released_fen"`
 		Refunded int `json:"refunded_fen"`
 		Refunds  []struct{ ID, State string }
+
+		Agreement struct{ Teacher string }
 	}
 	var lessons struct {
 		Items []struct {
 			N     int
 			State string
+			Day   string `json:"on_date"`
 		}
 	}
 	url := "escrow/v1/contracts/" + id
@@ -355,11 +361,13 @@ func readContract(ctx context.Context, found objects, who *people, object, id st
 	found.set(object, "paid", strconv.Itoa(c.Paid))
 	found.set(object, "released", strconv.Itoa(c.Released))
 	found.set(object, "refunded", strconv.Itoa(c.Refunded))
+	found.set(object, "teacher", c.Agreement.Teacher)
 	for _, r := range c.Refunds {
 		found.set(object, "refund "+r.ID, r.State)
 	}
 	for _, l := range lessons.Items {
 		found.set(object, fmt.Sprint("lesson ", l.N), l.State)
+		found.set(object, fmt.Sprint("day ", l.N), l.Day)
 	}
 	return nil
 }

@@ -8,6 +8,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"time"
 
 	"xunguan/scripts/kafka"
@@ -166,7 +167,7 @@ func drain(ctx context.Context, s *suite, patience time.Duration) (*facts, error
 		f, err := s.events(ctx)
 		if err == nil {
 			n := f.events()
-			if n != written || left(f, services) > 0 {
+			if n != written || len(left(f, services)) > 0 {
 				written, since = n, time.Now()
 			}
 			if time.Since(since) > rest {
@@ -178,7 +179,8 @@ func drain(ctx context.Context, s *suite, patience time.Duration) (*facts, error
 		}
 		if time.Now().After(until) {
 			if err == nil {
-				err = fmt.Errorf("%w: %d effects to come", errUndrained, left(f, services))
+				all := left(f, services)
+				err = fmt.Errorf("%w: %d effects to come: %s", errUndrained, len(all), strings.Join(all[:min(len(all), 5)], "；"))
 			}
 			return f, err
 		}
