@@ -1,7 +1,7 @@
 // Package due applies what is due. A deadline is a date on the case itself, so
 // that a deadline that pauses or moves has one truth; a Timer finds cases whose
-// date has passed and applies one in each transaction. Replicas share the work:
-// Next locks the row it finds and skips rows that others hold.
+// date has passed and applies one in each transaction, or several where that is safe.
+// Replicas share the work: Next locks the row it finds and skips rows that others hold.
 //
 // The last day of a period belongs to it: a timer fires on the day after.
 package due
@@ -31,6 +31,10 @@ type Timer struct {
 	Next func(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error)
 	// Apply does what the passing of the date means. The case must not be due again.
 	Apply func(ctx context.Context, tx pgx.Tx, id string) error
+	// Together is how many cases are applied in one transaction, 0 is one: for cases
+	// that lock nothing which Next has not locked, as nobody can then wait in a circle.
+	// If one of them fails, each is applied in a transaction of its own.
+	Together int
 }
 
 // Clockwork runs timers.
@@ -75,15 +79,19 @@ func (c *Clockwork) Run(ctx context.Context) error {
 // failure of one timer does not keep the others back.
 func (c *Clockwork) Settle(ctx context.Context) (applied int, err error) {
 	for _, t := range c.Timers {
-		for {
-			found, terr := c.one(ctx, t)
+		for most := max(t.Together, 1); ; {
+			found, terr := c.some(ctx, t, most)
+			if terr != nil && most > 1 {
+				most = 1
+				continue
+			}
+			applied += found
 			if terr != nil {
 				err = errors.Join(err, fmt.Errorf("%s: %w", t.Name, terr))
 			}
-			if !found || terr != nil {
+			if found < most || terr != nil {
 				break
 			}
-			applied++
 		}
 	}
 	if err == nil {
@@ -92,19 +100,23 @@ func (c *Clockwork) Settle(ctx context.Context) (applied int, err error) {
 	return applied, err
 }
 
-func (c *Clockwork) one(ctx context.Context, t Timer) (found bool, err error) {
+// some applies up to so many cases in one transaction, and returns how many; none if
+// one of them fails.
+func (c *Clockwork) some(ctx context.Context, t Timer, most int) (int, error) {
 	ctx = pg.Worker(ctx, "due:"+t.Name)
-	return pg.InTx(ctx, c.DB, func(tx pgx.Tx) (bool, error) {
-		id, err := t.Next(ctx, tx, day.Of(c.Now()))
-		if errors.Is(err, fault.NotFound) {
-			return false, nil
+	return pg.InTx(ctx, c.DB, func(tx pgx.Tx) (int, error) {
+		for n := range most {
+			id, err := t.Next(ctx, tx, day.Of(c.Now()))
+			if errors.Is(err, fault.NotFound) {
+				return n, nil
+			}
+			if err != nil {
+				return 0, err
+			}
+			if err := t.Apply(ctx, tx, id); err != nil {
+				return 0, fmt.Errorf("%s: %w", id, err)
+			}
 		}
-		if err != nil {
-			return false, err
-		}
-		if err := t.Apply(ctx, tx, id); err != nil {
-			return true, fmt.Errorf("%s: %w", id, err)
-		}
-		return true, nil
+		return most, nil
 	})
 }

@@ -101,3 +101,32 @@ func TestOneTimerDoesNotHoldTheOthers(t *testing.T) {
 		t.Errorf("%d applied, %v; want 1 and the poison's error", n, err)
 	}
 }
+
+// TestTogether is that cases which share a transaction are all applied, once, and that
+// one which cannot be applied leaves those before it applied.
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	c, db := newClockwork(t, "2026-03-03T00:00:00+08:00")
+	transactions := map[pgx.Tx]bool{}
+	c.Timers[0].Together = 8
+	c.Timers[0].Apply = func(ctx context.Context, tx pgx.Tx, id string) error {
+		transactions[tx] = true
+		return fire(ctx, tx, id)
+	}
+	if _, err := db.Exec(t.Context(), `INSERT INTO c SELECT i::text, '2026-01-01' FROM generate_series(1, 20) i`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Settle(t.Context()); n != 20 || err != nil || len(transactions) != 3 {
+		t.Errorf("%d applied in %d transactions, %v; want 20 in 3", n, len(transactions), err)
+	}
+	if _, err := db.Exec(t.Context(), `INSERT INTO c VALUES ('a', '2026-01-01'), ('b', '2026-01-02'), ('poison', '2026-01-03'), ('c', '2026-01-04')`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Settle(t.Context()); n != 2 || err == nil {
+		t.Errorf("%d applied, %v; want the two before the poison, and its error", n, err)
+	}
+	var fired int
+	if err := db.QueryRow(t.Context(), `SELECT count(*) FROM c WHERE fired = 1`).Scan(&fired); err != nil || fired != 22 {
+		t.Errorf("%d fired once, want 22, %v", fired, err)
+	}
+}

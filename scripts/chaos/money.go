@@ -113,11 +113,11 @@ func (d *deal) confirm(ctx context.Context, n int, held bool) error {
 	case 0:
 		err = d.l.post(ctx, d.parent, "课时 几课一并确认", "escrow/v1/lessons/confirm", map[string]any{"lessons": []any{map[string]any{"contract": d.id, "n": n}}}, &several)
 	case 1:
-		if d.lessons[n-1] == "TAUGHT" {
+		if d.lessons[n-1] == "TAUGHT" && d.count("TAUGHT") == 1 {
 			err = d.l.post(ctx, d.parent, "课时 按周期确认", d.at+"/confirm", map[string]any{"until": d.l.who.today}, &several)
 			break
 		}
-		fallthrough // a dispute is answered by itself
+		fallthrough // a dispute is answered by itself, and so is one lesson of several
 	default:
 		err = d.l.post(ctx, d.parent, "课时 确认", fmt.Sprintf("%s/lessons/%d/confirm", d.at, n), nil, &got)
 	}
@@ -139,6 +139,16 @@ func (d *deal) confirm(ctx context.Context, n int, held bool) error {
 	d.lesson(n, "CONFIRMED")
 	d.owes("PAID")
 	return nil
+}
+
+// count is how many lessons are in a state.
+func (d *deal) count(state string) (n int) {
+	for _, l := range d.lessons {
+		if l == state {
+			n++
+		}
+	}
+	return n
 }
 
 func (d *deal) dispute(ctx context.Context, n int) error {

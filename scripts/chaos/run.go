@@ -159,15 +159,22 @@ var errUndrained = errors.New("not drained")
 const rest = 3 * time.Second
 
 // drain waits until every event has taken effect everywhere and no more come, and
-// returns what was then seen.
+// returns what was then seen. If that takes long, it says what is waited for.
 func drain(ctx context.Context, s *suite, patience time.Duration) (*facts, error) {
 	until := time.Now().Add(patience)
 	written, since := -1, time.Now()
+	say := time.NewTicker(10 * time.Second)
+	defer say.Stop()
 	for {
 		f, err := s.events(ctx)
 		if err == nil {
-			n := f.events()
-			if n != written || len(left(f, services)) > 0 {
+			n, all := f.events(), left(f, services)
+			if n != written || len(all) > 0 {
+				select {
+				case <-say.C:
+					fmt.Printf("      等待排空：事件 %d（上次 %d），还差 %d 处：%s\n", n, written, len(all), strings.Join(all[:min(len(all), 3)], "；"))
+				default:
+				}
 				written, since = n, time.Now()
 			}
 			if time.Since(since) > rest {
