@@ -49,7 +49,7 @@ type Clockwork struct {
 
 const (
 	poll = time.Second
-	slow = 10 * time.Second // after failure upon failure, so that one poisoned case does not fill the log
+	slow = 5 * time.Second // after failure upon failure, so that one poisoned case does not fill the log
 )
 
 // Run applies what becomes due until ctx ends.

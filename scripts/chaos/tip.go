@@ -8,6 +8,7 @@ import (
 	"net/textproto"
 	"net/url"
 	"strings"
+	"time"
 )
 
 // tipped is a tip-off as its writers know it.
@@ -119,10 +120,18 @@ func (l *lane) tip(ctx context.Context) error {
 // file is one import of another channel's messages.
 func (l *lane) file(ctx context.Context) error {
 	mark, rows := l.mark(), 3+l.dice.IntN(5)
+	today, err := time.Parse(time.DateOnly, l.who.today)
+	if err != nil {
+		return err
+	}
+	sent := today.AddDate(0, 0, -1)
+	if l.dice.IntN(8) == 0 { // every last day of them has passed: the timers have work
+		sent = sent.AddDate(0, -4, 0)
+	}
 	var csv strings.Builder
 	csv.WriteString("id,user,subject,sent_at,text,reply,replied_at\n")
 	for i := range rows {
-		fmt.Fprintf(&csv, "%s-%d,A%07d,投诉某培训学校乱收费,2025/11/9 23:13:05,培训机构一次收取一年学费后拒绝退费 %s-%d,,\n", mark, i, i, mark, i)
+		fmt.Fprintf(&csv, "%s-%d,A%07d,投诉某培训学校乱收费,%s 23:13:05,培训机构一次收取一年学费后拒绝退费 %s-%d,,\n", mark, i, i, sent.Format("2006/1/2"), mark, i)
 	}
 	var body bytes.Buffer
 	form := multipart.NewWriter(&body)
