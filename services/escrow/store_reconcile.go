@@ -258,18 +258,18 @@ func insertReconciled(ctx context.Context, tx pgx.Tx, c comparison) error {
 	return err
 }
 
-func listReconciled(ctx context.Context, tx pgx.Tx, s scope, institution string, from day.Date, page int) ([]Reconciled, error) {
+func listReconciled(ctx context.Context, tx pgx.Tx, s scope, f ListReconciliations, page int) ([]Reconciled, error) {
 	return list[Reconciled](ctx, tx, `
-		SELECT r.institution_id, r.day, r.bank, r.orders, r.lessons, r.refunds, r.ordered, r.bank_in, r.bank_out, r.opening, r.closing, r.deposit, r.ledger, r.unconsumed, r.cycle, r.open
+		SELECT r.institution_id, i.name AS institution_name, r.day, r.bank, r.orders, r.lessons, r.refunds, r.ordered, r.bank_in, r.bank_out, r.opening, r.closing, r.deposit, r.ledger, r.unconsumed, r.cycle, r.open
 		FROM reconciliations r JOIN institutions i ON i.id = r.institution_id
-		WHERE ($1 = '' OR i.manager = $1) AND starts_with(i.jurisdiction, $2) AND ($3 = '' OR r.institution_id = $3) AND ($4::date IS NULL OR r.day >= $4)
-		ORDER BY r.day DESC, r.institution_id LIMIT $5 OFFSET $6`, s.person, s.division, institution, from, pageSize+1, (page-1)*pageSize)
+		WHERE ($1 = '' OR i.manager = $1) AND starts_with(i.jurisdiction, $2) AND ($3 = '' OR r.institution_id = $3) AND ($4::date IS NULL OR r.day >= $4) AND ($5::date IS NULL OR r.day <= $5)
+		ORDER BY r.day DESC, r.institution_id LIMIT $6 OFFSET $7`, s.person, s.division, f.Institution, f.From, f.To, pageSize+1, (page-1)*pageSize)
 }
 
 func listDiscrepancies(ctx context.Context, tx pgx.Tx, s scope, f ListDiscrepancies, page int) ([]discrepancyRow, error) {
 	return list[discrepancyRow](ctx, tx, `SELECT `+discrepancyColumns+`, i.name AS institution_name FROM discrepancies d JOIN institutions i ON i.id = d.institution_id
-		WHERE ($1 = '' OR d.manager = $1) AND starts_with(d.jurisdiction, $2) AND ($3 = '' OR d.institution_id = $3) AND ($4 = '' OR d.kind = $4) AND ($5 = '' OR d.state = $5)
-		ORDER BY d.due, d.id LIMIT $6 OFFSET $7`, s.person, s.division, f.Institution, f.Kind, f.State, pageSize+1, (page-1)*pageSize)
+		WHERE ($1 = '' OR d.manager = $1) AND starts_with(d.jurisdiction, $2) AND ($3 = '' OR d.institution_id = $3) AND ($4 = '' OR d.kind = $4) AND ($5 = '' OR d.state = $5) AND ($6::date IS NULL OR d.day = $6)
+		ORDER BY d.state = 'CLOSED', d.due, d.id LIMIT $7 OFFSET $8`, s.person, s.division, f.Institution, f.Kind, f.State, f.Day, pageSize+1, (page-1)*pageSize)
 }
 
 const selectDiscrepancy = `SELECT ` + discrepancyColumns + `, i.name AS institution_name FROM discrepancies d JOIN institutions i ON i.id = d.institution_id WHERE d.id = $1`
