@@ -45,9 +45,15 @@ func TestDesk(t *testing.T) {
 	b.refunded(v.ID, 2)
 	for _, on := range []string{"2026-03-03", "2026-03-04", "2026-03-25", "2026-03-26"} {
 		b.at(on)
+		if on == "2026-03-25" { // before the bank has told of the three weeks that passed
+			b.paid(b.terms())
+		}
 		b.settle()
 		work()
 		work() // what is done is not done again
+	}
+	if then := b.reconciled("art", "2026-03-10"); then.UnconsumedFen != 450000 || *then.CoverPercent != 100 {
+		t.Errorf("two weeks before the second payment: %+v", then)
 	}
 	if got := b.differences("art") + b.alerts("art"); got != "" {
 		t.Errorf("differences and alerts: %s", got)
@@ -56,7 +62,7 @@ func TestDesk(t *testing.T) {
 		t.Errorf("%d days are reconciled, want 24", n)
 	}
 	last := b.reconciled("art", "2026-03-25")
-	if last.ClosingFen == nil || *last.ClosingFen != 450000 || last.LedgerFen != 450000 || last.CoverPercent == nil || *last.CoverPercent != 100 {
+	if last.ClosingFen == nil || *last.ClosingFen != 930000 || last.LedgerFen != 930000 || last.CoverPercent == nil || *last.CoverPercent != 100 {
 		t.Errorf("in the end: %+v", last)
 	}
 	b.sound()

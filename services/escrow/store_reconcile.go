@@ -231,11 +231,13 @@ func insertDiscrepancies(ctx context.Context, tx pgx.Tx, all []Discrepancy) erro
 	return err
 }
 
-// insertReconciled writes the three sides of c's day.
+// insertReconciled writes the three sides of c's day. What was not consumed at its end is
+// what is not now, less what was booked since: of the institution's accounts together,
+// which add up to nothing with its contracts'.
 func insertReconciled(ctx context.Context, tx pgx.Tx, c comparison) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO reconciliations (institution_id, day, bank, orders, lessons, refunds, ordered, bank_in, bank_out, opening, closing, deposit, ledger, unconsumed, cycle, open)
-		SELECT i.id, $2, $1, k.orders, l.lessons, k.refunds, o.ordered, m.bank_in, m.bank_out, p.balance, n.balance, d.balance, coalesce(b.balance, 0) - k.later, u.held, 0, f.n
+		SELECT i.id, $2, $1, k.orders, l.lessons, k.refunds, o.ordered, m.bank_in, m.bank_out, p.balance, n.balance, d.balance, coalesce(b.balance, 0) - k.later, u.held - z.later, 0, f.n
 		FROM unnest($3::text[]) AS i (id)
 		CROSS JOIN LATERAL (SELECT coalesce(sum(e.amount) FILTER (WHERE t.kind = 'hold' AND e.at < $5), 0)::bigint AS orders,
 				-coalesce(sum(e.amount) FILTER (WHERE t.kind = 'payback' AND e.at < $5), 0)::bigint AS refunds,
@@ -252,6 +254,9 @@ func insertReconciled(ctx context.Context, tx pgx.Tx, c comparison) error {
 		LEFT JOIN bank_balances d ON d.institution_id = i.id AND d.account = 'deposit' AND d.day = $2
 		LEFT JOIN balances b ON b.institution_id = i.id AND b.account = 'custody' AND b.contract_id = ''
 		CROSS JOIN LATERAL (SELECT coalesce(sum(paid - released - refunded), 0)::bigint AS held FROM contracts WHERE institution_id = i.id AND state = 'PAID') u
+		CROSS JOIN LATERAL (SELECT coalesce(sum(e.amount), 0)::bigint AS later
+			FROM unnest(ARRAY['custody', 'deposit', 'receivable', 'released', 'refunds', 'differences', 'owed', 'interest', 'pledged']) AS x (account)
+				JOIN entries e ON e.institution_id = i.id AND e.account = x.account AND e.contract_id = '' AND e.at >= $5) z
 		CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM discrepancies WHERE institution_id = i.id AND state <> 'CLOSED') f
 		ON CONFLICT DO NOTHING`,
 		c.bank, c.day, c.institutions, c.day.Start(), c.day.AddDays(1).Start())
