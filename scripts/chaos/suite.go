@@ -44,7 +44,7 @@ var services = map[string][]string{
 	"escrow":     {"rulebook.events", "licensing.events", "tipoff.events"},
 	"inspection": {"rulebook.events", "licensing.events", "escrow.events", "tipoff.events"},
 	"tipoff":     {"rulebook.events", "licensing.events", "inspection.events"},
-	"portal":     {"licensing.events"},
+	"portal":     {"licensing.events", "escrow.events"},
 	"provider":   nil,
 }
 

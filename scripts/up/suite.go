@@ -117,6 +117,9 @@ func (s *suite) programs() []string {
 			list = append(list, "./services/portal/cmd/"+name)
 		}
 	}
+	if s.has("escrow", "bank") {
+		list = append(list, "./services/escrow/cmd/bank")
+	}
 	return list
 }
 
@@ -202,6 +205,20 @@ func (s *suite) portal() stack.Process {
 	s.engines(env, "PORTAL_", "portal", "")
 	return stack.Process{
 		Name: "portal", Path: s.data.At("bin", "portal"), HTTP: s.url(publicPort), Database: s.databases["portal"], Env: s.env(env),
+	}
+}
+
+// bank is the stand-in for the bank: a caller like any other, that comes to the portal.
+// Its first orders it does not execute quite right.
+func (s *suite) bank() stack.Process {
+	return stack.Process{
+		Name: "bank", Path: s.data.At("bin", "bank"),
+		Env: s.env(map[string]string{
+			"BANK_PORTAL": s.url(staffPort),
+			"BANK_STATE":  s.data.At("bank", "books.json"),
+			"BANK_FAULTS": "pays-twice",
+			"BANK_TRIAL":  "true",
+		}),
 	}
 }
 

@@ -160,7 +160,11 @@ func (s *suite) start(ctx context.Context, admin string, sup *stack.Supervisor) 
 	}
 	if s.has("portal", "portal") {
 		say("启动门户")
-		if err := sup.Start(s.portal()); err != nil {
+		group = []stack.Process{s.portal()}
+		if s.has("escrow", "bank") {
+			group = append(group, s.bank())
+		}
+		if err := sup.Start(group...); err != nil {
 			return err
 		}
 	}

@@ -62,6 +62,26 @@ func TestPresent(t *testing.T) {
 	}
 }
 
+// The bank is a stranger to the suite: it knows the portal's door and nothing else.
+func TestBank(t *testing.T) {
+	t.Parallel()
+	s := newSuite(t, "escrow/escrow", "escrow/bank")
+	if got := s.programs(); got[len(got)-1] != "./services/escrow/cmd/bank" {
+		t.Errorf("programs %s", got)
+	}
+	env := strings.Join(s.bank().Env, "\n")
+	for _, want := range []string{"BANK_PORTAL=http://127.0.0.1:9081", "BANK_STATE=" + s.data.At("bank", "books.json"), "BANK_TRIAL=true"} {
+		if !strings.Contains(env, want) {
+			t.Errorf("the bank lacks %s", want)
+		}
+	}
+	for _, secret := range []string{"secret@db", s.secrets.OIDC, s.secrets.Postgres, s.key} {
+		if strings.Contains(env, secret) {
+			t.Error("the bank knows a secret of the suite")
+		}
+	}
+}
+
 func TestEnv(t *testing.T) {
 	t.Setenv("DATABASE_URL", "postgres://admin:admin@db/postgres")
 	t.Setenv("PGPASSWORD", "admin")

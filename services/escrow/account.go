@@ -1,8 +1,12 @@
 package escrow
 
 import (
+	"slices"
+
+	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
+	"xunguan/pkg/flow"
 )
 
 // supervision is the document that prepayments stand under.
@@ -77,13 +81,34 @@ type AccountView struct {
 	ReportedOn      day.Date `json:"reported_on"`
 	InterestPPM     int64    `json:"interest_ppm" description:"a year's interest on the account, in millionths"`
 
-	Hold     *HoldView `json:"hold,omitempty" description:"the first hold that stands; absent while payouts go on"`
-	Timeline []Entry   `json:"timeline"`
+	Hold     *HoldView     `json:"hold,omitempty" description:"the first hold that stands; absent while payouts go on"`
+	Timeline []Entry       `json:"timeline"`
+	Actions  []flow.Action `json:"actions"`
 }
+
+// watching is what an official may begin about an account; a floor is set only where a
+// rule of the place lets it be.
+var watching = flow.Machine{Name: "监管账户", Steps: []flow.Step{
+	{From: "ANY", Action: "freezes", To: "ANY", Label: "登记其他机关的冻结", Roles: []string{"examiner"}, Basis: "作出冻结的机关的文书"},
+	{From: "FLOOR", Action: "floors", To: "FLOOR", Label: "核定最低余额", Roles: []string{"examiner"}, Reason: true, Basis: fixedFloorRule},
+}}
 
 func (a Account) view(i Institution) AccountView {
 	return AccountView{
 		ID: a.ID, Institution: a.Institution, InstitutionName: i.Name, Jurisdiction: a.Jurisdiction, Mode: a.Mode, Bank: a.Bank,
 		AccountTail: a.AccountTail, AgreementNo: a.AgreementNo, OpenedOn: a.OpenedOn, ReportedOn: a.ReportedOn, InterestPPM: a.InterestPPM,
 	}
+}
+
+// actions is what by may begin about a.
+func (a Account) actions(mayFloor bool, by auth.Caller) []flow.Action {
+	all := watching.Actions("ANY", "/v1", by)
+	if mayFloor {
+		all = append(all, watching.Actions("FLOOR", "/v1", by)...)
+	}
+	for i := range all {
+		own := flow.Field{Name: "institution", Type: "fixed", Value: a.Institution, Required: true}
+		all[i].Fields = slices.Concat([]flow.Field{own}, fields[all[i].Action])
+	}
+	return all
 }

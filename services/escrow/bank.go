@@ -100,6 +100,14 @@ type BankFile struct {
 	Again   bool     `json:"again,omitempty" description:"the same file came before: nothing changed"`
 }
 
+// later is the later of two days.
+func later(a, b day.Date) day.Date {
+	if a.Before(b) {
+		return b
+	}
+	return a
+}
+
 // belongs returns what keeps a file with header h from being b's of a day up to today.
 func (b Bank) belongs(h bankfile.Header, today day.Date) []bankfile.Problem {
 	var wrong []bankfile.Problem

@@ -295,6 +295,8 @@ var fields = map[string][]flow.Field{
 		{Name: "lessons", Label: "退课时数（自末课起）", Type: "number"},
 		{Name: "whole", Label: "全部剩余课时", Type: "boolean"},
 		{Name: "fault", Label: "因谁的原因", Type: "choice", Choices: []string{consumerReason, operatorFault}, Names: []string{bases[consumerReason], bases[operatorFault]}},
+		{Name: "ground", Label: "非消费者原因的情形", Type: "choice", Choices: groundKeys, Names: groundNames},
+		{Name: "stopped_on", Label: "按期收费的，自哪天起不再上课", Type: "date"},
 		{Name: "reason", Label: "原因", Type: "text", Required: true},
 	},
 	"reject": {{Name: "reason", Label: "不同意的理由", Type: "text", Required: true}},
@@ -315,7 +317,20 @@ var fields = map[string][]flow.Field{
 		{Name: "teacher", Label: "新任教师", Type: "line", Required: true},
 		{Name: "reason", Label: "原因", Type: "text", Required: true},
 	},
-	"dispute":  {{Name: "reason", Label: "异议原因", Type: "text", Required: true}},
+	"dispute": {{Name: "reason", Label: "异议原因", Type: "text", Required: true}},
+	"freezes": {
+		{Name: "account", Label: "冻结的账户", Type: "choice", Required: true, Choices: []string{custodyAccount, depositAccount}, Names: []string{ledgerAccounts[custodyAccount].name, ledgerAccounts[depositAccount].name}},
+		{Name: "authority", Label: "作出冻结的机关", Type: "line", Required: true},
+		{Name: "document_no", Label: "文书号", Type: "line", Required: true},
+		{Name: "amount_fen", Label: "冻结金额（分），不填为全部", Type: "number"},
+		{Name: "since", Label: "冻结起始日", Type: "date", Required: true},
+	},
+	"floors": {
+		{Name: "amount_fen", Label: "最低余额（分）", Type: "number", Required: true},
+		{Name: "reason", Label: "理由（规模、教学点、年检结果）", Type: "text", Required: true},
+	},
+	"reverse":  {{Name: "transfer", Label: "冲正的编号", Type: "line", Required: true}},
+	"lift":     {{Name: "document_no", Label: "解除冻结的文书号", Type: "line", Required: true}},
 	"withdraw": {{Name: "reason", Label: "撤回原因", Type: "text", Required: true}},
 }
 

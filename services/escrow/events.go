@@ -141,6 +141,10 @@ func warningChanged(w EarlyWarning, was string) *escrowv1.WarningChanged {
 	return e
 }
 
+func coverBandChanged(b CoverBand, jurisdiction string) *escrowv1.CoverBandChanged {
+	return &escrowv1.CoverBandChanged{InstitutionId: b.InstitutionID, Jurisdiction: jurisdiction, Band: b.Band, Since: b.Since.String()}
+}
+
 func (h Hold) pb() *escrowv1.Hold {
 	return &escrowv1.Hold{
 		Id: h.ID, InstitutionId: h.InstitutionID, Jurisdiction: h.Jurisdiction, Clause: h.Clause, DecidedBy: h.DecidedBy,

@@ -9,6 +9,7 @@ import (
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
+	"xunguan/pkg/flow"
 	"xunguan/pkg/once"
 	"xunguan/pkg/pg"
 )
@@ -31,20 +32,30 @@ type Freeze struct {
 
 // FreezeView is a freeze as people see it.
 type FreezeView struct {
-	ID          string   `json:"id"`
-	Institution string   `json:"institution"`
-	Account     string   `json:"account"`
-	AccountText string   `json:"account_text"`
-	Authority   string   `json:"authority"`
-	DocumentNo  string   `json:"document_no"`
-	AmountFen   Fen      `json:"amount_fen" description:"0 is all"`
-	Since       day.Date `json:"since"`
-	Until       day.Date `json:"until,omitzero"`
-	LiftedBy    string   `json:"lifted_by,omitempty" description:"number of the document that ended it"`
+	ID          string        `json:"id"`
+	Institution string        `json:"institution"`
+	Account     string        `json:"account"`
+	AccountText string        `json:"account_text"`
+	Authority   string        `json:"authority"`
+	DocumentNo  string        `json:"document_no"`
+	AmountFen   Fen           `json:"amount_fen" description:"0 is all"`
+	Since       day.Date      `json:"since"`
+	Until       day.Date      `json:"until,omitzero"`
+	LiftedBy    string        `json:"lifted_by,omitempty" description:"number of the document that ended it"`
+	Actions     []flow.Action `json:"actions"`
 }
 
-func (f Freeze) view() FreezeView {
-	return FreezeView{f.ID, f.InstitutionID, f.Account, ledgerAccounts[f.Account].name, f.Authority, f.DocumentNo, f.Amount, f.Since, f.Until, f.LiftedBy}
+// freezeFlow is what a person may do with the record of a freeze.
+var freezeFlow = flow.Machine{Name: "冻结登记", Steps: []flow.Step{
+	{From: "STANDS", Action: "lift", To: "LIFTED", Label: "登记解除冻结", Roles: []string{"examiner"}, Basis: "作出冻结的机关的解除文书"},
+}}
+
+func (f Freeze) view(by auth.Caller) FreezeView {
+	v := FreezeView{f.ID, f.InstitutionID, f.Account, ledgerAccounts[f.Account].name, f.Authority, f.DocumentNo, f.Amount, f.Since, f.Until, f.LiftedBy, []flow.Action{}}
+	if f.Until.IsZero() {
+		v.Actions = withFields(freezeFlow.Actions("STANDS", "/v1/freezes/"+f.ID, by))
+	}
+	return v
 }
 
 // RecordFreeze is an official's record of another authority's order.
@@ -83,7 +94,7 @@ func (s *Service) RecordFreeze(ctx context.Context, req RecordFreeze) (FreezeVie
 			DecidedBy: f.Authority, Since: s.today(),
 		}
 		words := fmt.Sprintf("登记%s（%s），自 %s 起冻结%s，拨付随之暂停", clause, ledgerAccounts[f.Account].name, f.Since, frozenSum(f.Amount))
-		return f.view(), s.beginHold(ctx, tx, h, entry{s.Now(), byBureau, auth.From(ctx).Subject, "freeze", words})
+		return f.view(auth.From(ctx)), s.beginHold(ctx, tx, h, entry{s.Now(), byBureau, auth.From(ctx).Subject, "freeze", words})
 	})
 }
 
@@ -125,7 +136,7 @@ func (s *Service) LiftFreeze(ctx context.Context, req LiftFreeze) (FreezeView, e
 				return FreezeView{}, err
 			}
 		}
-		return f.view(), nil
+		return f.view(auth.From(ctx)), nil
 	})
 }
 
@@ -148,6 +159,6 @@ func (s *Service) ListFreezes(ctx context.Context, req ListFreezes) (Freezes, er
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Freezes, error) {
 		rows, err := listFreezes(ctx, tx, scopeOf(by), req.Institution, page)
 		rows, more := cut(rows)
-		return Freezes{views(rows, Freeze.view), page, more}, err
+		return Freezes{views(rows, func(f Freeze) FreezeView { return f.view(by) }), page, more}, err
 	})
 }

@@ -131,6 +131,8 @@ type DiscrepancyView struct {
 	RaisedOn        day.Date      `json:"raised_on"`
 	Due             day.Date      `json:"due"`
 	Provisional     bool          `json:"provisional"`
+	Light           string        `json:"light,omitempty" enum:"green,yellow,red" description:"until it is closed"`
+	DaysLeft        *int          `json:"days_left,omitempty" description:"working days until due; negative is overdue"`
 	Explanation     string        `json:"explanation,omitempty"`
 	ClosedOn        day.Date      `json:"closed_on,omitzero"`
 	ClosedHow       string        `json:"closed_how,omitempty"`
@@ -154,6 +156,14 @@ func (r discrepancyRow) view() DiscrepancyView {
 		RaisedOn: r.RaisedOn, Due: r.Due, Provisional: r.Provisional, Explanation: r.Explanation, ClosedOn: r.ClosedOn, ClosedHow: r.ClosedHow,
 		ClosedHowText: closings[r.ClosedHow], ClosedWith: r.ClosedWith, Rule: r.Ground, Actions: []flow.Action{},
 	}
+}
+
+// lit is v with the light of its last day, until it is closed.
+func (v DiscrepancyView) lit(today day.Date, c *day.Calendar) DiscrepancyView {
+	if v.State != discrepancyClosed {
+		v.Light, v.DaysLeft = light(v.Due, today, c)
+	}
+	return v
 }
 
 // words is d in a line.
@@ -188,27 +198,29 @@ const longestTransit = 40
 
 // Reconciled is the three sides of an institution's day.
 type Reconciled struct {
-	InstitutionID string
-	Day           day.Date
-	Bank          string
-	Orders        Fen
-	Lessons       Fen
-	Refunds       Fen
-	Ordered       Fen
-	BankIn        Fen
-	BankOut       Fen
-	Opening       *Fen
-	Closing       *Fen
-	Deposit       *Fen
-	Ledger        Fen
-	Unconsumed    Fen
-	Cycle         Fen
-	Open          int
+	InstitutionID   string
+	InstitutionName string
+	Day             day.Date
+	Bank            string
+	Orders          Fen
+	Lessons         Fen
+	Refunds         Fen
+	Ordered         Fen
+	BankIn          Fen
+	BankOut         Fen
+	Opening         *Fen
+	Closing         *Fen
+	Deposit         *Fen
+	Ledger          Fen
+	Unconsumed      Fen
+	Cycle           Fen
+	Open            int
 }
 
 // ReconciledView is an institution's day as people see it, in 分.
 type ReconciledView struct {
 	Institution   string   `json:"institution"`
+	Name          string   `json:"institution_name"`
 	Day           day.Date `json:"day"`
 	Bank          string   `json:"bank"`
 	OrdersFen     Fen      `json:"orders_fen" description:"contracts and orders: what should have come in"`
@@ -222,15 +234,16 @@ type ReconciledView struct {
 	DepositFen    *Fen     `json:"deposit_fen,omitempty" description:"the bank's balance of the risk deposit"`
 	LedgerFen     Fen      `json:"ledger_fen" description:"what the ledger has in custody at the end of the day"`
 	UnconsumedFen Fen      `json:"unconsumed_fen" description:"of all contracts: paid, and neither released nor refunded"`
+	CycleFen      Fen      `json:"cycle_fen" description:"one charging cycle of what the risk deposit stands for: its least amount"`
 	CoverPercent  *int     `json:"cover_percent,omitempty" description:"what the bank has, in percent of what is not consumed; absent if nothing is"`
 	Open          int      `json:"open" description:"discrepancies that are not closed"`
 }
 
 func (r Reconciled) view() ReconciledView {
 	return ReconciledView{
-		Institution: r.InstitutionID, Day: r.Day, Bank: r.Bank, OrdersFen: r.Orders, LessonsFen: r.Lessons, RefundsFen: r.Refunds, OrderedFen: r.Ordered,
+		Institution: r.InstitutionID, Name: r.InstitutionName, Day: r.Day, Bank: r.Bank, OrdersFen: r.Orders, LessonsFen: r.Lessons, RefundsFen: r.Refunds, OrderedFen: r.Ordered,
 		BankInFen: r.BankIn, BankOutFen: r.BankOut, OpeningFen: r.Opening, ClosingFen: r.Closing, DepositFen: r.Deposit, LedgerFen: r.Ledger,
-		UnconsumedFen: r.Unconsumed, CoverPercent: r.cover(), Open: r.Open,
+		UnconsumedFen: r.Unconsumed, CycleFen: r.Cycle, CoverPercent: r.cover(), Open: r.Open,
 	}
 }
 

@@ -123,6 +123,36 @@ func (r Refund) Words() string {
 	return fmt.Sprintf("%d 课时%s，共 %s", r.Lessons, gifts, r.Amount.Yuan())
 }
 
+// steps is how far r is: what was done, and what comes next, by when.
+func (r Refund) steps() []RefundStep {
+	all := []RefundStep{{By: r.RequestedOn, Done: true, Text: fmt.Sprintf("提出申请：所退 %d 课时不再上课，费用留在监管账户", r.Lessons)}}
+	add := func(s RefundStep) { all = append(all, s) }
+	switch {
+	case r.BySilence:
+		add(RefundStep{By: r.AgreedOn, Done: true, Text: "机构逾期没有答复，视为同意"})
+	case !r.AgreedOn.IsZero():
+		add(RefundStep{By: r.AgreedOn, Done: true, Text: "同意退费"})
+	}
+	switch r.State {
+	case requested:
+		add(RefundStep{By: r.AnswerBy, Provisional: r.Provisional, Text: "机构最迟在这一天答复；过了这一天没有答复，视为同意"})
+		add(RefundStep{By: r.AnswerBy.AddDays(1), Provisional: r.Provisional, Text: "视为同意的，当天办理原路退回 " + r.supervised().Yuan()})
+	case rejected:
+		add(RefundStep{Text: "机构不同意。您可以申请调解，也可以起诉或者申请仲裁；所退课时的费用仍在监管账户"})
+	case mediation:
+		add(RefundStep{By: r.MediateBy, Text: "调解最迟在这一天结束；调解不成，可以起诉或者申请仲裁"})
+	case unsettled:
+		add(RefundStep{Text: "调解未成，可以起诉或者申请仲裁；凭生效的裁判办理退费"})
+	case agreed:
+		add(RefundStep{Text: "退款办理中：各笔的情况见合同页"})
+	case paidBack:
+		add(RefundStep{By: r.PaidOn, Done: true, Text: "已原路退回 " + r.supervised().Yuan()})
+	case withdrawn:
+		add(RefundStep{Done: true, Text: "已撤回，课时恢复原状"})
+	}
+	return all
+}
+
 // RefundView is a refund as people see it.
 type RefundView struct {
 	ID              string        `json:"id"`
@@ -139,6 +169,7 @@ type RefundView struct {
 	DeductedFen     Fen           `json:"deducted_fen" description:"of the lessons' fees: what the institution keeps"`
 	InterestFen     Fen           `json:"interest_fen" description:"paid so far, beside amount"`
 	Clauses         []Clause      `json:"clauses"`
+	Steps           []RefundStep  `json:"steps" description:"what has been done, and what comes next"`
 	Paybacks        []PaybackView `json:"paybacks" description:"the ways by which the money goes back; from agreement on"`
 	Reason          string        `json:"reason,omitempty" description:"shown to the two parties"`
 	Answer          string        `json:"answer,omitempty" description:"why it was refused, or how the mediation ended; not for others"`
@@ -156,7 +187,7 @@ func (r Refund) view(s sight, legs []Payback) RefundView {
 	v := RefundView{
 		ID: r.ID, Contract: r.ContractID, State: r.State, StateText: refundStates[r.State], Lessons: r.Lessons, GiftLessons: r.GiftLessons,
 		Fault: r.Fault, Basis: r.Basis, BasisText: bases[r.Basis], AmountFen: r.Amount, FromInstitution: r.Owed, DeductedFen: r.Deducted,
-		Clauses: r.Clauses, RequestedOn: r.RequestedOn, AnswerBy: r.AnswerBy, Provisional: r.Provisional, BySilence: r.BySilence,
+		Clauses: r.Clauses, Steps: r.steps(), RequestedOn: r.RequestedOn, AnswerBy: r.AnswerBy, Provisional: r.Provisional, BySilence: r.BySilence,
 		MediateBy: r.MediateBy, AgreedOn: r.AgreedOn, PaidOn: r.PaidOn,
 		Actions: withFields(refundFlow.Actions(r.State, "/v1/refunds/"+r.ID, s.caller)),
 	}

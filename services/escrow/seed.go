@@ -86,7 +86,37 @@ func (s *Service) Seed(ctx context.Context) error {
 	if err := g.Wait(); err != nil {
 		return err
 	}
+	if err := s.seedBank(ctx, start.Day); err != nil {
+		return err
+	}
 	_, err = pg.InTx(pg.Worker(ctx, "seed"), s.DB, func(tx pgx.Tx) (struct{}, error) { return struct{}{}, endSeed(ctx, tx) })
+	return err
+}
+
+// The bank of the demo data, whose system a program of the trial plays, and for how
+// many days it has to report when the suite starts.
+const (
+	seedBankName = "示例银行姑苏支行"
+	seedBankDays = 7
+)
+
+// seedBank has the city register the bank, and orders what it has to pay by now, so
+// that it finds all of it when it first asks.
+func (s *Service) seedBank(ctx context.Context, today day.Date) error {
+	city := auth.With(ctx, auth.Caller{Subject: "city", Roles: []string{"city"}, Agency: "education", Jurisdiction: "320500"})
+	_, err := s.RegisterBank(city, RegisterBank{once.Key{IdempotencyKey: "seed-bank"}, seedBankName, "bank", today.AddDays(-seedBankDays)})
+	for err == nil {
+		_, err = pg.InTx(pg.Worker(ctx, "seed"), s.DB, func(tx pgx.Tx) (struct{}, error) {
+			id, err := nextToSettle(ctx, tx, s.today())
+			if err != nil {
+				return struct{}{}, err
+			}
+			return struct{}{}, s.settle(ctx, tx, id)
+		})
+	}
+	if errors.Is(err, fault.NotFound) { // there is no more
+		return nil
+	}
 	return err
 }
 
@@ -157,13 +187,12 @@ func (p *player) key(what string) once.Key {
 }
 
 func (p *player) account(k int) {
-	banks := []string{"中国工商银行苏州分行", "中国农业银行苏州分行", "江苏银行苏州分行", "苏州银行", "中国建设银行苏州分行"}
 	mode := "custody"
 	if k%5 == 4 {
 		mode = "deposit"
 	}
 	_, err := p.on(60).ReportAccount(p.manager(), ReportAccount{
-		Key: p.key("account-" + p.at.ID), Institution: p.at.ID, Mode: mode, Bank: banks[k%len(banks)],
+		Key: p.key("account-" + p.at.ID), Institution: p.at.ID, Mode: mode, Bank: seedBankName,
 		AccountTail: fmt.Sprintf("%04d", 1000+k*37), AgreementNo: fmt.Sprintf("苏监管协〔2026〕%03d号", k+1), OpenedOn: p.today.AddDays(-61),
 	})
 	p.play(err)

@@ -52,6 +52,12 @@ func TestSeed(t *testing.T) {
 	if lights["red"] == 0 || lights["yellow"] == 0 || lights["green"] == 0 {
 		t.Errorf("the examiner's lights: %v", lights)
 	}
+	if n := h.count(`SELECT count(*) FROM instructions`); n == 0 {
+		t.Error("the bank finds nothing to pay")
+	}
+	if n := h.count(`SELECT count(*) FROM bank_days WHERE state = 'EXPECTED' AND due >= '2026-03-18'`); n != seedBankDays {
+		t.Errorf("the bank has %d days to report, want %d", n, seedBankDays)
+	}
 	h.sound()
 	h.settle()
 	after := must(h.Summary(t.Context(), Summarize{}))(t)

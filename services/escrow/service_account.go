@@ -12,6 +12,7 @@ import (
 	"xunguan/pkg/fault"
 	"xunguan/pkg/once"
 	"xunguan/pkg/pg"
+	"xunguan/pkg/rule"
 )
 
 // ReportAccount is an institution's report of its supervised account.
@@ -86,9 +87,15 @@ func (s *Service) showAccount(ctx context.Context, tx pgx.Tx, a Account, i Insti
 		return v, err
 	}
 	if n := len(holds); n > 0 { // the newest comes first
-		h := holds[n-1].view()
+		h := holds[n-1].viewBy(auth.From(ctx))
 		v.Hold = &h
 	}
+	rules, err := rule.Known(ctx, tx, a.Jurisdiction, s.today(), fixedFloorRule)
+	if err != nil {
+		return v, err
+	}
+	_, mayFloor := rules[fixedFloorRule]
+	v.Actions = a.actions(mayFloor, auth.From(ctx))
 	v.Timeline, err = listAccountEntries(ctx, tx, i.ID)
 	return v, err
 }

@@ -275,7 +275,9 @@ func (s *Service) arrived(ctx context.Context, tx pgx.Tx, f BankFile) (state str
 	return dayReceived, saveReceived(ctx, tx, f.Bank, f.Day)
 }
 
-// expectDays opens the days of b up to one.
+// expectDays opens the days of b up to one. The period of a day runs from its end, or
+// from the end of the day before it is opened: while we were away, or the bank was not
+// registered, nobody could take its file in.
 func (s *Service) expectDays(ctx context.Context, tx pgx.Tx, b Bank, upTo day.Date) error {
 	from, err := nextBankDay(ctx, tx, b)
 	if err != nil || from.After(upTo) {
@@ -291,7 +293,7 @@ func (s *Service) expectDays(ctx context.Context, tx pgx.Tx, b Bank, upTo day.Da
 		if err != nil {
 			return err
 		}
-		due, err := calendar.Due(d, int(rules[fileDue].Int()), day.Unit(rules[fileDue].Unit))
+		due, err := calendar.Due(later(d, s.today().AddDays(-1)), int(rules[fileDue].Int()), day.Unit(rules[fileDue].Unit))
 		if err != nil {
 			return err
 		}

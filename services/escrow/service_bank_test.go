@@ -36,7 +36,7 @@ func TestDays(t *testing.T) {
 			less := 100
 			opening, closing := Fen(480000), Fen(450000)
 			want := ReconciledView{
-				Institution: "art", Day: d("2026-03-04"), Bank: bankName, OrderedFen: 30000, BankOutFen: 30000, OpeningFen: &opening, ClosingFen: &closing,
+				Institution: "art", Name: "姑苏美术培训中心", Day: d("2026-03-04"), Bank: bankName, OrderedFen: 30000, BankOutFen: 30000, OpeningFen: &opening, ClosingFen: &closing,
 				LedgerFen: 450000, UnconsumedFen: 450000, CoverPercent: &less,
 			}
 			if diff := cmp.Diff(want, b.reconciled("art", "2026-03-04"), cmp.Comparer(func(a, b day.Date) bool { return a == b })); diff != "" {

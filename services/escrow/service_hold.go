@@ -150,11 +150,11 @@ func (s *Service) ListHolds(ctx context.Context, req ListHolds) (Holds, error) {
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Holds, error) {
 		rows, err := listHolds(ctx, tx, scopeOf(by), holdFilter{req.Institution, req.State, page})
 		rows, more := cut(rows)
-		return Holds{views(rows, holdRow.view), page, more}, err
+		return Holds{views(rows, func(r holdRow) HoldView { return r.viewBy(by) }), page, more}, err
 	})
 }
 
-// Republish asks for the accounts and the open holds to be published anew.
+// Republish asks for the accounts, the bands of cover and the open holds to be published anew.
 type Republish struct {
 	once.Key
 }
@@ -164,7 +164,7 @@ type Republished struct {
 	Institutions int `json:"institutions"`
 }
 
-// Republish publishes every account and every open hold anew, for a consumer that
+// Republish publishes every account, every band of cover and every open hold anew, for a consumer that
 // has lost its copy. A timer does it, an institution at a time, so that it
 // survives a restart and holds up nobody.
 func (s *Service) Republish(ctx context.Context, req Republish) (Republished, error) {
@@ -199,6 +199,19 @@ func (s *Service) tell(ctx context.Context, tx pgx.Tx, institution string) error
 	}
 	if err == nil {
 		if err := event.Append(ctx, tx, Topic, institution, accountOpened(a)); err != nil {
+			return err
+		}
+	}
+	i, err := findInstitution(ctx, tx, institution)
+	if err != nil {
+		return err
+	}
+	bands, err := bandsOf(ctx, tx, institution)
+	if err != nil {
+		return err
+	}
+	for _, b := range bands {
+		if err := event.Append(ctx, tx, Topic, institution, coverBandChanged(b, i.Jurisdiction)); err != nil {
 			return err
 		}
 	}

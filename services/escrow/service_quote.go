@@ -36,11 +36,12 @@ type RefundQuote struct {
 	Steps           []RefundStep `json:"steps" description:"in the order in which they come"`
 }
 
-// RefundStep is what happens by a day.
+// RefundStep is what happens by a day, or has happened on it.
 type RefundStep struct {
-	By          day.Date `json:"by"`
+	By          day.Date `json:"by,omitzero"`
 	Provisional bool     `json:"provisional,omitempty"`
 	Text        string   `json:"text"`
+	Done        bool     `json:"done,omitempty"`
 }
 
 // QuoteRefund prices a refund as it would be priced if it were asked for now. It
@@ -134,12 +135,12 @@ func (s *Service) steps(ctx context.Context, tx pgx.Tx, c *Contract, a Agreement
 	}
 	mediated, err := rule.Due(ctx, tx, rules[mediateWithin], answer.On)
 	steps := []RefundStep{
-		{s.today(), false, fmt.Sprintf("提出申请：所退 %d 课时不再上课，费用留在监管账户", q.Lessons)},
-		{answer.On, answer.Provisional, "机构最迟在这一天答复；过了这一天没有答复，视为同意"},
-		{answer.On.AddDays(1), answer.Provisional, fmt.Sprintf("视为同意的，当天办理原路退回 %s", (q.Amount - q.Owed).Yuan())},
+		{By: s.today(), Text: fmt.Sprintf("提出申请：所退 %d 课时不再上课，费用留在监管账户", q.Lessons)},
+		{By: answer.On, Provisional: answer.Provisional, Text: "机构最迟在这一天答复；过了这一天没有答复，视为同意"},
+		{By: answer.On.AddDays(1), Provisional: answer.Provisional, Text: fmt.Sprintf("视为同意的，当天办理原路退回 %s", (q.Amount - q.Owed).Yuan())},
 	}
 	if q.Owed > 0 {
-		steps = append(steps, RefundStep{late.On, late.Provisional, fmt.Sprintf("机构最迟在这一天以自有资金退还 %s；再晚即为故意拖延", q.Owed.Yuan())})
+		steps = append(steps, RefundStep{By: late.On, Provisional: late.Provisional, Text: fmt.Sprintf("机构最迟在这一天以自有资金退还 %s；再晚即为故意拖延", q.Owed.Yuan())})
 	}
-	return append(steps, RefundStep{mediated.On, mediated.Provisional, "机构不同意的，可以申请调解，最迟在这一天结束；调解不成，可以起诉或者仲裁"}), err
+	return append(steps, RefundStep{By: mediated.On, Provisional: mediated.Provisional, Text: "机构不同意的，可以申请调解，最迟在这一天结束；调解不成，可以起诉或者仲裁"}), err
 }

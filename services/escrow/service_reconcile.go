@@ -218,6 +218,7 @@ func (s *Service) claim(ctx context.Context, tx pgx.Tx, c comparison, all []foun
 type ListReconciliations struct {
 	Institution string   `query:"institution" maxLength:"64"`
 	From        day.Date `query:"from" description:"the first day"`
+	To          day.Date `query:"to" description:"the last day"`
 	Page        int      `query:"page" minimum:"1" maximum:"10000"`
 }
 
@@ -233,7 +234,7 @@ type Reconciliations struct {
 func (s *Service) ListReconciliations(ctx context.Context, req ListReconciliations) (Reconciliations, error) {
 	by, page := auth.From(ctx), max(req.Page, 1)
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Reconciliations, error) {
-		rows, err := listReconciled(ctx, tx, scopeOf(by), req.Institution, req.From, page)
+		rows, err := listReconciled(ctx, tx, scopeOf(by), req, page)
 		rows, more := cut(rows)
 		return Reconciliations{views(rows, Reconciled.view), page, more}, err
 	})
@@ -241,10 +242,11 @@ func (s *Service) ListReconciliations(ctx context.Context, req ListReconciliatio
 
 // ListDiscrepancies asks for discrepancies, those first that are due first.
 type ListDiscrepancies struct {
-	Institution string `query:"institution" maxLength:"64"`
-	Kind        string `query:"kind" enum:"missing_in,missing_out,unknown_in,unknown_out,amount,duplicate,balance,lessons,orders"`
-	State       string `query:"state" enum:"OPEN,EXPLAINED,CLOSED"`
-	Page        int    `query:"page" minimum:"1" maximum:"10000"`
+	Institution string   `query:"institution" maxLength:"64"`
+	Kind        string   `query:"kind" enum:"missing_in,missing_out,unknown_in,unknown_out,amount,duplicate,balance,lessons,orders"`
+	State       string   `query:"state" enum:"OPEN,EXPLAINED,CLOSED"`
+	Day         day.Date `query:"day" description:"of which they are"`
+	Page        int      `query:"page" minimum:"1" maximum:"10000"`
 }
 
 // Discrepancies is a page of them.
@@ -258,16 +260,20 @@ type Discrepancies struct {
 func (s *Service) ListDiscrepancies(ctx context.Context, req ListDiscrepancies) (Discrepancies, error) {
 	by, page := auth.From(ctx), max(req.Page, 1)
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Discrepancies, error) {
+		calendar, err := rule.Calendar(ctx, tx)
+		if err != nil {
+			return Discrepancies{}, err
+		}
 		rows, err := listDiscrepancies(ctx, tx, scopeOf(by), req, page)
 		rows, more := cut(rows)
-		return Discrepancies{views(rows, func(r discrepancyRow) DiscrepancyView { return showDiscrepancy(r, by) }), page, more}, err
+		return Discrepancies{views(rows, func(r discrepancyRow) DiscrepancyView { return showDiscrepancy(r, by).lit(s.today(), calendar) }), page, more}, err
 	})
 }
 
 // showDiscrepancy is r as by sees it. Who explained it is no button's for its second look.
 func showDiscrepancy(r discrepancyRow, by auth.Caller) DiscrepancyView {
 	v := r.view()
-	for _, a := range discrepancyFlow.Actions(r.State, "/v1/discrepancies/"+r.ID, by) {
+	for _, a := range withFields(discrepancyFlow.Actions(r.State, "/v1/discrepancies/"+r.ID, by)) {
 		if a.Action == "confirm" && r.ExplainedBy == by.Subject {
 			continue
 		}
@@ -285,7 +291,11 @@ type FindDiscrepancy struct {
 func (s *Service) FindDiscrepancy(ctx context.Context, req FindDiscrepancy) (DiscrepancyView, error) {
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (DiscrepancyView, error) {
 		r, err := findDiscrepancyRow(ctx, tx, req.ID)
-		return showDiscrepancy(r, auth.From(ctx)), err
+		if err != nil {
+			return DiscrepancyView{}, err
+		}
+		calendar, err := rule.Calendar(ctx, tx)
+		return showDiscrepancy(r, auth.From(ctx)).lit(s.today(), calendar), err
 	})
 }
 

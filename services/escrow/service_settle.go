@@ -3,10 +3,12 @@ package escrow
 import (
 	"context"
 	"fmt"
+	"time"
 
 	"github.com/jackc/pgx/v5"
 
 	"xunguan/pkg/auth"
+	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/once"
 	"xunguan/pkg/pg"
@@ -108,5 +110,71 @@ func (s *Service) FindSettlement(ctx context.Context, req FindSettlement) (Settl
 			err = fmt.Errorf("settlement %s reads otherwise than it was told", f.ID)
 		}
 		return file, err
+	})
+}
+
+// ListBankAccounts asks a page of the supervised accounts at the caller's bank.
+type ListBankAccounts struct {
+	Page int `query:"page" minimum:"1" maximum:"10000"`
+}
+
+// BankAccounts is a page of them, in order of institution.
+type BankAccounts struct {
+	Items []BankAccountView `json:"items"`
+	Page  int               `json:"page"`
+	More  bool              `json:"more"`
+}
+
+// ListBankAccounts returns what institutions reported of the caller's bank: under which
+// agreement it has to report which account.
+func (s *Service) ListBankAccounts(ctx context.Context, req ListBankAccounts) (BankAccounts, error) {
+	page := max(req.Page, 1)
+	return atBank(ctx, s, func(tx pgx.Tx, b Bank) (BankAccounts, error) {
+		rows, err := listAccountsAt(ctx, tx, b.Name, page)
+		rows, more := cut(rows)
+		return BankAccounts{rows, page, more}, err
+	})
+}
+
+// ListBankPayments asks a page of what parents say they paid into the accounts at the
+// caller's bank up to a day, that included.
+type ListBankPayments struct {
+	From day.Date `query:"from" description:"the first day; from the beginning if absent"`
+	To   day.Date `query:"to" required:"true"`
+	Page int      `query:"page" minimum:"1" maximum:"10000"`
+}
+
+// BankPayments is a page of them, the oldest first.
+type BankPayments struct {
+	Items []BankPaymentView `json:"items"`
+	Page  int               `json:"page"`
+	More  bool              `json:"more"`
+}
+
+// ListBankPayments returns the orders that the bank has to find on its books. Whose they
+// are it is not told.
+func (s *Service) ListBankPayments(ctx context.Context, req ListBankPayments) (BankPayments, error) {
+	page := max(req.Page, 1)
+	return atBank(ctx, s, func(tx pgx.Tx, b Bank) (BankPayments, error) {
+		var from time.Time
+		if !req.From.IsZero() {
+			from = req.From.Start()
+		}
+		rows, err := listPaymentsAt(ctx, tx, b.Name, from, req.To.AddDays(1).Start(), page)
+		rows, more := cut(rows)
+		return BankPayments{rows, page, more}, err
+	})
+}
+
+// atBank runs f for the bank that the caller speaks for: a bank has no jurisdiction,
+// and sees no row.
+func atBank[T any](ctx context.Context, s *Service, f func(pgx.Tx, Bank) (T, error)) (T, error) {
+	ctx = pg.Worker(ctx, "bank")
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (none T, err error) {
+		b, err := findBankOf(ctx, tx, auth.From(ctx).Subject)
+		if err != nil {
+			return none, err
+		}
+		return f(tx, b)
 	})
 }

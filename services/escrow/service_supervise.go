@@ -44,8 +44,10 @@ func (s *Service) supervise(ctx context.Context, tx pgx.Tx, c comparison, from d
 		return err
 	}
 	var raised []Alert
-	for _, f := range all {
+	bands := make([]CoverBand, len(all))
+	for n, f := range all {
 		i := places[f.InstitutionID]
+		bands[n] = CoverBand{i.ID, f.band(rules[i.Jurisdiction]), c.day}
 		for _, j := range f.judge(rules[i.Jurisdiction], c.day) {
 			a, err := s.alert(i, j, rules[i.Jurisdiction], calendar, c.day)
 			if err != nil {
@@ -54,7 +56,22 @@ func (s *Service) supervise(ctx context.Context, tx pgx.Tx, c comparison, from d
 			raised = append(raised, a)
 		}
 	}
+	if err := tellBands(ctx, tx, places, bands); err != nil {
+		return err
+	}
 	return saveAlerts(ctx, tx, c, raised)
+}
+
+// tellBands keeps the bands, and tells those that changed.
+func tellBands(ctx context.Context, tx pgx.Tx, places map[string]Institution, bands []CoverBand) error {
+	changed, err := saveBands(ctx, tx, bands)
+	for _, b := range changed {
+		if err != nil {
+			return err
+		}
+		err = event.Append(ctx, tx, Topic, b.InstitutionID, coverBandChanged(b, places[b.InstitutionID].Jurisdiction))
+	}
+	return err
 }
 
 // alert is what was judged of i, with the last day for an answer.
@@ -124,18 +141,28 @@ type Alerts struct {
 func (s *Service) ListAlerts(ctx context.Context, req ListAlerts) (Alerts, error) {
 	by, page := auth.From(ctx), max(req.Page, 1)
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Alerts, error) {
+		calendar, err := rule.Calendar(ctx, tx)
+		if err != nil {
+			return Alerts{}, err
+		}
 		rows, err := listAlerts(ctx, tx, scopeOf(by), req, page)
 		rows, more := cut(rows)
-		return Alerts{views(rows, func(r alertRow) AlertView { return showAlert(r, by) }), page, more}, err
+		return Alerts{views(rows, func(r alertRow) AlertView {
+			v := showAlert(r, by)
+			if v.State == "OPEN" {
+				v.Light, v.DaysLeft = light(v.Due, s.today(), calendar)
+			}
+			return v
+		}), page, more}, err
 	})
 }
 
 // showAlert is r as by sees it: what stands is closed by a fact, not by a button, and
-// payouts are held on a red alert alone.
+// payouts are held on a red alert alone, and once.
 func showAlert(r alertRow, by auth.Caller) AlertView {
 	v := r.view()
 	for _, a := range alertFlow.Actions(r.State, "/v1/alerts/"+r.ID, by) {
-		if a.Action == "close" && alertKinds[r.Kind].standing || a.Action == "hold" && r.Level != red {
+		if a.Action == "close" && alertKinds[r.Kind].standing || a.Action == "hold" && (r.Level != red || r.Held) {
 			continue
 		}
 		v.Actions = append(v.Actions, a)
@@ -208,6 +235,7 @@ func (s *Service) HoldByAlert(ctx context.Context, req HoldByAlert) (AlertView, 
 			Ground: clause.Ground(map[string]any{"alert": r.ID, "alert_rule": r.Ground.Key}), DecidedBy: byBureau, Since: s.today(),
 		}
 		words := fmt.Sprintf("因%s预警（%s）暂停拨付，退费不受影响：%s。依据：%s", levelNames[r.Level], r.Words, req.Reason, h.Clause)
+		r.Held = true
 		return showAlert(r, by), s.beginHold(ctx, tx, h, entry{s.Now(), byBureau, by.Subject, "hold", words})
 	})
 }
@@ -243,11 +271,11 @@ type ResumePayouts struct {
 // their own decisions.
 func (s *Service) ResumePayouts(ctx context.Context, req ResumePayouts) (HoldView, error) {
 	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (HoldView, error) {
-		h, byAlert, err := findHold(ctx, tx, req.ID)
+		h, err := findHold(ctx, tx, req.ID)
 		if err != nil {
 			return HoldView{}, err
 		}
-		if !byAlert {
+		if !h.ByAlert {
 			return HoldView{}, fault.Refused.Errorf("这一暂停因列入名单或其他机关的冻结而起，只能随其决定终止")
 		}
 		words := fmt.Sprintf("%s 起的暂停拨付自 %s 解除：%s", h.Since, s.today(), req.Reason)

@@ -82,3 +82,18 @@ func (s *Settlement) file(orders []Instruction) (SettlementFile, error) {
 		Name: fmt.Sprintf("orders-%s-%s.%s", s.Day, s.ID, s.Layout), Content: b.Bytes(),
 	}, err
 }
+
+// BankAccountView is a supervised account as its bank is told of it.
+type BankAccountView struct {
+	AgreementNo string   `json:"agreement_no"`
+	Account     string   `json:"account" enum:"custody,deposit"`
+	OpenedOn    day.Date `json:"opened_on"`
+}
+
+// BankPaymentView is a payment as the bank is told of it.
+type BankPaymentView struct {
+	AgreementNo string    `json:"agreement_no"`
+	Reference   string    `json:"reference" description:"that the payer gave"`
+	AmountFen   Fen       `json:"amount_fen"`
+	At          time.Time `json:"at"`
+}

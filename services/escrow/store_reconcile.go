@@ -231,11 +231,13 @@ func insertDiscrepancies(ctx context.Context, tx pgx.Tx, all []Discrepancy) erro
 	return err
 }
 
-// insertReconciled writes the three sides of c's day.
+// insertReconciled writes the three sides of c's day. What was not consumed at its end is
+// what is not now, less what was booked since: of the institution's accounts together,
+// which add up to nothing with its contracts'.
 func insertReconciled(ctx context.Context, tx pgx.Tx, c comparison) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO reconciliations (institution_id, day, bank, orders, lessons, refunds, ordered, bank_in, bank_out, opening, closing, deposit, ledger, unconsumed, cycle, open)
-		SELECT i.id, $2, $1, k.orders, l.lessons, k.refunds, o.ordered, m.bank_in, m.bank_out, p.balance, n.balance, d.balance, coalesce(b.balance, 0) - k.later, u.held, 0, f.n
+		SELECT i.id, $2, $1, k.orders, l.lessons, k.refunds, o.ordered, m.bank_in, m.bank_out, p.balance, n.balance, d.balance, coalesce(b.balance, 0) - k.later, u.held - z.later, 0, f.n
 		FROM unnest($3::text[]) AS i (id)
 		CROSS JOIN LATERAL (SELECT coalesce(sum(e.amount) FILTER (WHERE t.kind = 'hold' AND e.at < $5), 0)::bigint AS orders,
 				-coalesce(sum(e.amount) FILTER (WHERE t.kind = 'payback' AND e.at < $5), 0)::bigint AS refunds,
@@ -252,24 +254,27 @@ func insertReconciled(ctx context.Context, tx pgx.Tx, c comparison) error {
 		LEFT JOIN bank_balances d ON d.institution_id = i.id AND d.account = 'deposit' AND d.day = $2
 		LEFT JOIN balances b ON b.institution_id = i.id AND b.account = 'custody' AND b.contract_id = ''
 		CROSS JOIN LATERAL (SELECT coalesce(sum(paid - released - refunded), 0)::bigint AS held FROM contracts WHERE institution_id = i.id AND state = 'PAID') u
+		CROSS JOIN LATERAL (SELECT coalesce(sum(e.amount), 0)::bigint AS later
+			FROM unnest(ARRAY['custody', 'deposit', 'receivable', 'released', 'refunds', 'differences', 'owed', 'interest', 'pledged']) AS x (account)
+				JOIN entries e ON e.institution_id = i.id AND e.account = x.account AND e.contract_id = '' AND e.at >= $5) z
 		CROSS JOIN LATERAL (SELECT count(*)::int AS n FROM discrepancies WHERE institution_id = i.id AND state <> 'CLOSED') f
 		ON CONFLICT DO NOTHING`,
 		c.bank, c.day, c.institutions, c.day.Start(), c.day.AddDays(1).Start())
 	return err
 }
 
-func listReconciled(ctx context.Context, tx pgx.Tx, s scope, institution string, from day.Date, page int) ([]Reconciled, error) {
+func listReconciled(ctx context.Context, tx pgx.Tx, s scope, f ListReconciliations, page int) ([]Reconciled, error) {
 	return list[Reconciled](ctx, tx, `
-		SELECT r.institution_id, r.day, r.bank, r.orders, r.lessons, r.refunds, r.ordered, r.bank_in, r.bank_out, r.opening, r.closing, r.deposit, r.ledger, r.unconsumed, r.cycle, r.open
+		SELECT r.institution_id, i.name AS institution_name, r.day, r.bank, r.orders, r.lessons, r.refunds, r.ordered, r.bank_in, r.bank_out, r.opening, r.closing, r.deposit, r.ledger, r.unconsumed, r.cycle, r.open
 		FROM reconciliations r JOIN institutions i ON i.id = r.institution_id
-		WHERE ($1 = '' OR i.manager = $1) AND starts_with(i.jurisdiction, $2) AND ($3 = '' OR r.institution_id = $3) AND ($4::date IS NULL OR r.day >= $4)
-		ORDER BY r.day DESC, r.institution_id LIMIT $5 OFFSET $6`, s.person, s.division, institution, from, pageSize+1, (page-1)*pageSize)
+		WHERE ($1 = '' OR i.manager = $1) AND starts_with(i.jurisdiction, $2) AND ($3 = '' OR r.institution_id = $3) AND ($4::date IS NULL OR r.day >= $4) AND ($5::date IS NULL OR r.day <= $5)
+		ORDER BY r.day DESC, r.institution_id LIMIT $6 OFFSET $7`, s.person, s.division, f.Institution, f.From, f.To, pageSize+1, (page-1)*pageSize)
 }
 
 func listDiscrepancies(ctx context.Context, tx pgx.Tx, s scope, f ListDiscrepancies, page int) ([]discrepancyRow, error) {
 	return list[discrepancyRow](ctx, tx, `SELECT `+discrepancyColumns+`, i.name AS institution_name FROM discrepancies d JOIN institutions i ON i.id = d.institution_id
-		WHERE ($1 = '' OR d.manager = $1) AND starts_with(d.jurisdiction, $2) AND ($3 = '' OR d.institution_id = $3) AND ($4 = '' OR d.kind = $4) AND ($5 = '' OR d.state = $5)
-		ORDER BY d.due, d.id LIMIT $6 OFFSET $7`, s.person, s.division, f.Institution, f.Kind, f.State, pageSize+1, (page-1)*pageSize)
+		WHERE ($1 = '' OR d.manager = $1) AND starts_with(d.jurisdiction, $2) AND ($3 = '' OR d.institution_id = $3) AND ($4 = '' OR d.kind = $4) AND ($5 = '' OR d.state = $5) AND ($6::date IS NULL OR d.day = $6)
+		ORDER BY d.state = 'CLOSED', d.due, d.id LIMIT $7 OFFSET $8`, s.person, s.division, f.Institution, f.Kind, f.State, f.Day, pageSize+1, (page-1)*pageSize)
 }
 
 const selectDiscrepancy = `SELECT ` + discrepancyColumns + `, i.name AS institution_name FROM discrepancies d JOIN institutions i ON i.id = d.institution_id WHERE d.id = $1`

@@ -111,3 +111,19 @@ func insertSettlement(ctx context.Context, tx pgx.Tx, f Settlement) error {
 func findSettlement(ctx context.Context, tx pgx.Tx, bank, id string) (Settlement, error) {
 	return pg.One[Settlement](ctx, tx, "拨付文件", `SELECT `+settlementColumns+` FROM settlements WHERE bank = $1 AND id = $2`, bank, id)
 }
+
+func listAccountsAt(ctx context.Context, tx pgx.Tx, bank string, page int) ([]BankAccountView, error) {
+	return list[BankAccountView](ctx, tx, `SELECT agreement_no, account, opened_on FROM bank_accounts WHERE bank = $1
+		ORDER BY institution_id, account LIMIT $2 OFFSET $3`, bank, pageSize+1, (page-1)*pageSize)
+}
+
+// listPaymentsAt is what the ledger says came into custody at bank, from a moment and
+// before another.
+func listPaymentsAt(ctx context.Context, tx pgx.Tx, bank string, from, before time.Time, page int) ([]BankPaymentView, error) {
+	return list[BankPaymentView](ctx, tx, `
+		SELECT a.agreement_no, substr(t.reference, length('payment/') + 1) AS reference, e.amount AS amount_fen, e.at
+		FROM bank_accounts a JOIN entries e ON e.institution_id = a.institution_id AND e.account = 'custody' AND e.contract_id = ''
+			JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id
+		WHERE a.bank = $1 AND a.account = 'custody' AND t.kind = 'hold' AND e.at >= $2 AND e.at < $3
+		ORDER BY e.at, t.id LIMIT $4 OFFSET $5`, bank, from, before, pageSize+1, (page-1)*pageSize)
+}

@@ -53,8 +53,29 @@ func listFigures(ctx context.Context, tx pgx.Tx, w watched) ([]Figures, error) {
 		w.bank, w.institutions, w.day, w.day.AddDays(1).Start(), w.transitFrom.Start(), w.cycles, w.months)
 }
 
+// saveBands keeps the bands and returns those that are others than before.
+func saveBands(ctx context.Context, tx pgx.Tx, bands []CoverBand) ([]CoverBand, error) {
+	var institutions, names []string
+	var days []day.Date
+	for _, b := range bands {
+		institutions, names, days = append(institutions, b.InstitutionID), append(names, b.Band), append(days, b.Since)
+	}
+	return list[CoverBand](ctx, tx, `
+		INSERT INTO cover_bands AS b (institution_id, band, since)
+		SELECT x.* FROM unnest($1::text[], $2::text[], $3::date[]) AS x (institution_id, band, since)
+		WHERE x.band <> '' OR EXISTS (SELECT FROM cover_bands k WHERE k.institution_id = x.institution_id)
+		ON CONFLICT (institution_id) DO UPDATE SET band = EXCLUDED.band, since = EXCLUDED.since WHERE b.band <> EXCLUDED.band
+		RETURNING institution_id, band, since`, institutions, names, days)
+}
+
+// bandsOf is the band of an institution, if it was ever in one.
+func bandsOf(ctx context.Context, tx pgx.Tx, institution string) ([]CoverBand, error) {
+	return list[CoverBand](ctx, tx, `SELECT institution_id, band, since FROM cover_bands WHERE institution_id = $1`, institution)
+}
+
+// alertColumns ends with what is not the alert's own: its institution i, and its hold.
 const alertColumns = `a.institution_id, a.id, a.jurisdiction, a.manager, a.day, a.kind, a.level, a.words, a.ground, a.raised_on, a.due, a.provisional, a.state,
-	a.closed_on, a.closed_by, a.reason`
+	a.closed_on, a.closed_by, a.reason, i.name AS institution_name, EXISTS (SELECT FROM holds h WHERE h.cause_id = a.id) AS held`
 
 // saveAlerts raises what is new, and closes what stood and stands no longer.
 func saveAlerts(ctx context.Context, tx pgx.Tx, c comparison, raised []Alert) error {
@@ -92,13 +113,13 @@ func insertAlerts(ctx context.Context, tx pgx.Tx, all []Alert) error {
 }
 
 func listAlerts(ctx context.Context, tx pgx.Tx, s scope, f ListAlerts, page int) ([]alertRow, error) {
-	return list[alertRow](ctx, tx, `SELECT `+alertColumns+`, i.name AS institution_name FROM alerts a JOIN institutions i ON i.id = a.institution_id
+	return list[alertRow](ctx, tx, `SELECT `+alertColumns+` FROM alerts a JOIN institutions i ON i.id = a.institution_id
 		WHERE ($1 = '' OR a.manager = $1) AND starts_with(a.jurisdiction, $2) AND ($3 = '' OR a.institution_id = $3) AND ($4 = '' OR a.level = $4) AND ($5 = '' OR a.state = $5)
-		ORDER BY a.due, a.id LIMIT $6 OFFSET $7`, s.person, s.division, f.Institution, f.Level, f.State, pageSize+1, (page-1)*pageSize)
+		ORDER BY a.state = 'CLOSED', a.due, a.id LIMIT $6 OFFSET $7`, s.person, s.division, f.Institution, f.Level, f.State, pageSize+1, (page-1)*pageSize)
 }
 
 func lockAlert(ctx context.Context, tx pgx.Tx, id string) (alertRow, error) {
-	return pg.One[alertRow](ctx, tx, "资金预警", `SELECT `+alertColumns+`, i.name AS institution_name
+	return pg.One[alertRow](ctx, tx, "资金预警", `SELECT `+alertColumns+`
 		FROM alerts a JOIN institutions i ON i.id = a.institution_id WHERE a.id = $1 FOR UPDATE OF a`, id)
 }
 
@@ -107,17 +128,10 @@ func saveAlert(ctx context.Context, tx pgx.Tx, a Alert) error {
 		a.InstitutionID, a.ID, a.State, a.ClosedOn, a.ClosedBy, a.Reason)
 }
 
-// heldBy is a hold, and whether an alert began it.
-type heldBy struct {
-	holdRow
-	ByAlert bool
-}
-
-func findHold(ctx context.Context, tx pgx.Tx, id string) (holdRow, bool, error) {
-	h, err := pg.One[heldBy](ctx, tx, "暂停拨付", `SELECT `+holdColumns+`, i.name AS institution_name, 0 AS waiting_lessons, 0::bigint AS waiting_fen,
+func findHold(ctx context.Context, tx pgx.Tx, id string) (holdRow, error) {
+	return pg.One[holdRow](ctx, tx, "暂停拨付", `SELECT `+holdColumns+`, i.name AS institution_name, 0 AS waiting_lessons, 0::bigint AS waiting_fen,
 			EXISTS (SELECT FROM alerts a WHERE a.id = h.cause_id) AS by_alert
 		FROM holds h JOIN institutions i ON i.id = h.institution_id WHERE h.id = $1`, id)
-	return h.holdRow, h.ByAlert, err
 }
 
 func insertFloor(ctx context.Context, tx pgx.Tx, id string, f Floor, reason, by string) error {

@@ -111,6 +111,36 @@ func (f Figures) has() Fen {
 	return sum
 }
 
+// The bands of cover that the public is told.
+const (
+	coverEnough = "ENOUGH"
+	coverLow    = "LOW"
+	coverShort  = "SHORT"
+)
+
+// band is how far what stands behind the prepayments covers them, by the place's lines of
+// cover: "" if it has none, or nothing is prepaid.
+func (f Figures) band(rules rule.Set) string {
+	lowest, short := rules[coverRed]
+	least, low := rules[coverYellow]
+	switch {
+	case f.Unconsumed <= 0 || !short || !low:
+		return ""
+	case f.has() < share(lowest.Ratio(), f.Unconsumed):
+		return coverShort
+	case f.has() < share(least.Ratio(), f.Unconsumed):
+		return coverLow
+	}
+	return coverEnough
+}
+
+// CoverBand is a band since the end of a day.
+type CoverBand struct {
+	InstitutionID string
+	Band          string
+	Since         day.Date
+}
+
 // Judged is one finding about an institution's money.
 type Judged struct {
 	Kind   string
@@ -267,6 +297,8 @@ type AlertView struct {
 	RaisedOn        day.Date      `json:"raised_on"`
 	Due             day.Date      `json:"due"`
 	Provisional     bool          `json:"provisional"`
+	Light           string        `json:"light,omitempty" enum:"green,yellow,red" description:"of an open alert"`
+	DaysLeft        *int          `json:"days_left,omitempty" description:"working days until due; negative is overdue"`
 	State           string        `json:"state" enum:"OPEN,CLOSED"`
 	ClosedOn        day.Date      `json:"closed_on,omitzero"`
 	Reason          string        `json:"reason,omitempty" description:"why it was closed"`
@@ -274,10 +306,11 @@ type AlertView struct {
 	Actions         []flow.Action `json:"actions"`
 }
 
-// alertRow is an alert with its institution's name.
+// alertRow is an alert with its institution's name, and whether payouts were held on it.
 type alertRow struct {
 	Alert
 	InstitutionName string
+	Held            bool
 }
 
 func (r alertRow) view() AlertView {

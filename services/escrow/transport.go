@@ -32,6 +32,7 @@ var (
 	ReadBanks       = auth.Permit("escrow:bank:read")
 	SendBankFiles   = auth.Permit("escrow:bankfile:send")
 	TakeSettlements = auth.Permit("escrow:settlement:take")
+	SeeBankOrders   = auth.Permit("escrow:bankorder:read")
 	ReadReconciled  = auth.Permit("escrow:reconciliation:read")
 	WatchMoney      = auth.Permit("escrow:alert:handle")
 	ExplainDiffs    = auth.Permit("escrow:discrepancy:explain")
@@ -48,7 +49,7 @@ var Grants = auth.Roles(map[string][]auth.Permission{
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
 	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, RerunFeeRules, WatchMoney},
 	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings, RerunFeeRules},
-	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
+	"bank":      {ReadBanks, SendBankFiles, TakeSettlements, SeeBankOrders},
 })
 
 // maxBankFile is how large a bank's file may be; a larger one comes in parts.
@@ -98,6 +99,8 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Upload(api, "POST /v1/bank-files", "SendBankFile", SendBankFiles, maxBankFile, s.SendBankFile)
 	kit.Route(api, "POST /v1/settlements", "TakeSettlement", TakeSettlements, s.TakeSettlement, kit.As(kit.Money), kit.Within(20*time.Second))
 	kit.Route(api, "GET /v1/settlements/{id}", "FindSettlement", TakeSettlements, s.FindSettlement, kit.Within(20*time.Second))
+	kit.Route(api, "GET /v1/bank-accounts", "ListBankAccounts", SeeBankOrders, s.ListBankAccounts)
+	kit.Route(api, "GET /v1/bank-payments", "ListBankPayments", SeeBankOrders, s.ListBankPayments)
 	kit.Route(api, "GET /v1/reconciliations", "ListReconciliations", ReadReconciled, s.ListReconciliations)
 	kit.Route(api, "GET /v1/discrepancies", "ListDiscrepancies", ReadReconciled, s.ListDiscrepancies)
 	kit.Route(api, "GET /v1/discrepancies/{id}", "FindDiscrepancy", ReadReconciled, s.FindDiscrepancy)

@@ -10,14 +10,15 @@ import (
 
 	"xunguan/pkg/day"
 	"xunguan/pkg/event"
+	escrowv1 "xunguan/proto/escrow/v1"
 	licensingv1 "xunguan/proto/licensing/v1"
 )
 
 // Topics are those whose events portal consumes.
-var Topics = []string{"licensing.events"}
+var Topics = []string{"licensing.events", "escrow.events"}
 
 // On makes m keep the directory: whatever says how an institution is now
-// replaces what was known of it.
+// replaces what was known of it. Of its money only the band of its cover is public.
 func (s *Service) On(m event.Mux) {
 	keep[licensingv1.LicenceIssued](m, s)
 	keep[licensingv1.LicenceChanged](m, s)
@@ -26,6 +27,14 @@ func (s *Service) On(m event.Mux) {
 	keep[licensingv1.LicenceCancelled](m, s)
 	keep[licensingv1.ListEntryPublished](m, s)
 	keep[licensingv1.ListEntryRemoved](m, s)
+	event.On(m, func(ctx context.Context, tx pgx.Tx, key string, e *escrowv1.CoverBandChanged) error {
+		var p dates
+		since := p.date(e.GetSince())
+		if p.err != nil || e.GetInstitutionId() != key {
+			return fmt.Errorf("cover of %q under %s: %w", e.GetInstitutionId(), key, p.err)
+		}
+		return saveCover(ctx, tx, key, e.GetBand(), since)
+	})
 }
 
 func keep[E any, P interface {

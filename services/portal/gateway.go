@@ -108,9 +108,9 @@ const (
 	uploadCap = 28 * time.Second
 )
 
-// uploading reports whether r brings a file of messages to import.
+// uploading reports whether r brings a file: messages to import, or a bank's day.
 func uploading(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.URL.Path == "/api/tipoff/v1/imports"
+	return r.Method == http.MethodPost && (r.URL.Path == "/api/tipoff/v1/imports" || r.URL.Path == "/api/escrow/v1/bank-files")
 }
 
 // outgoing is the request that the service gets.

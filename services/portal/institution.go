@@ -32,6 +32,8 @@ type Institution struct {
 	LegalForm        string    `json:"legal_form"`
 	Capacity         int       `json:"capacity" description:"pupils at once"`
 	List             *Listing  `json:"list,omitempty" db:"-" description:"the white or black list entry in force; absent is none"`
+	Cover            string    `json:"cover,omitempty" description:"how far supervised money covers what is prepaid: ENOUGH, LOW or SHORT; a band, never a figure"`
+	CoverSince       day.Date  `json:"cover_since,omitzero" description:"the day at whose end the band was found; it holds since"`
 	Object           string    `json:"how_to_object" db:"-"`
 	ChangedAt        time.Time `json:"as_of" description:"when this copy was last brought up to date"`
 }

@@ -16,6 +16,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"xunguan/pkg/event"
+	escrowv1 "xunguan/proto/escrow/v1"
 	licensingv1 "xunguan/proto/licensing/v1"
 )
 
@@ -298,5 +299,33 @@ func TestSearchMany(t *testing.T) {
 		if err != nil || len(got.Items) == 0 || got.Total != want[0] || got.More != want[1] || got.Items[0].ID != want[2] {
 			t.Errorf("%+v: %d, more %t, %+v, %v; want %v", query, got.Total, got.More, got.Items, err, want)
 		}
+	}
+}
+
+// TestCover is that the public page tells the band as escrow last published it, since
+// when, and what it means; also when it came before the institution did.
+func TestCover(t *testing.T) {
+	t.Parallel()
+	s := newSuite(t)
+	tell := func(band, since string) {
+		t.Helper()
+		if err := s.apply("a", &escrowv1.CoverBandChanged{InstitutionId: "a", Jurisdiction: "320508", Band: band, Since: since}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	tell("ENOUGH", "2026-03-02")
+	s.open(school("a", "小画家"), school("b", "大画家"))
+	b := s.browser(Public)
+	b.get("/institutions/a").want(t, 200, "监管资金覆盖", "充足", "数据截至 2026 年 3 月 2 日", "只公布档次，不公布金额")
+	b.get("/institutions/b").want(t, 200, "目前没有可以公布的覆盖情况")
+	tell("SHORT", "2026-03-09")
+	b.get("/institutions/a").want(t, 200, "不足", "数据截至 2026 年 3 月 9 日")
+	b.get("/api/portal/v1/institutions?q=小画家").want(t, 200, `"cover":"SHORT"`, `"cover_since":"2026-03-09"`)
+	s.open(school("a", "小画家")) // what licensing says takes nothing of it away
+	b.get("/institutions/a").want(t, 200, "不足")
+	tell("", "2026-03-16")
+	b.get("/institutions/a").want(t, 200, "目前没有可以公布的覆盖情况")
+	if err := s.apply("b", &escrowv1.CoverBandChanged{InstitutionId: "a", Band: "ENOUGH", Since: "2026-03-16"}); err == nil {
+		t.Error("an event of one institution changed another")
 	}
 }

@@ -56,6 +56,10 @@ func (d *door) observed(next http.Handler) http.Handler {
 			next.ServeHTTP(w, r) // who looks at traces does not make more of them
 			return
 		}
+		if r.Method == http.MethodGet && r.URL.Path == "/trial/clock" {
+			next.ServeHTTP(w, r) // nor who asks for the time, which the bank does every second
+			return
+		}
 		if reporting(r) {
 			d.unseen(next, w, r)
 			return

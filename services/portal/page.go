@@ -37,7 +37,7 @@ func (v view) Script() string { return pageScript }
 // anchor is the id of the field that a JSON pointer leads to, less what its form adds.
 func anchor(p string) string { return p[strings.LastIndexByte(p, '/')+1:] }
 
-var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track", "transfer", "gone", "draw", "results", "time", "ops")
+var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "case", "table", "traces", "trace", "tipoff", "tipoff_received", "tipoff_track", "transfer", "gone", "draw", "results", "time", "ops", "refund")
 
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{

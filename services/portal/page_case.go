@@ -54,6 +54,7 @@ type partView struct {
 // actionView is a button with what it asks for.
 type actionView struct {
 	flow.Action
+	Page  string // where it is done instead of here; "" is here
 	Key   string // Idempotency-Key: one for each page that is shown
 	CSRF  string
 	Alone bool // there is no other: it need not be opened

@@ -26,8 +26,9 @@ func (d *door) waits(r *http.Request, v visitor) []item {
 
 // forParent puts first the lessons that wait for the parent's word, each with the
 // days left until silence confirms it, and lets them say with one tap that there
-// was none.
+// was none. A refund is applied for where it is calculated.
 func (c *caseView) forParent(contract string, waits []item) {
+	calculated(contract, c.Actions)
 	for l := range c.Lists {
 		parts := c.Lists[l].Parts
 		for p := range parts {

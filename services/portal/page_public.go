@@ -22,6 +22,7 @@ func (d *door) publicPages(mux *table) {
 	d.listPage(mux, "contracts", contractList)
 	d.tipPages(mux)
 	d.casePages(mux, "contracts", contractCase)
+	d.refundPages(mux)
 }
 
 // searchView is the home page: the search, and what it found.

@@ -34,6 +34,9 @@ func personas() []Persona {
 	return append(all, Persona{
 		"neighbour", "吴中区教育局审批员（看不到姑苏区的事）",
 		auth.Caller{Subject: "neighbour", Roles: []string{"examiner"}, Agency: "education", Jurisdiction: "320506"},
+	}, Persona{
+		"bank", "示例银行姑苏支行（系统账号，报送流水、领取拨付指令）",
+		auth.Caller{Subject: "bank", Roles: []string{"bank"}},
 	})
 }
 

@@ -32,7 +32,7 @@ const (
 
 // Roles that a person may log in with. The roles of services, system and trial,
 // are not among them: no provider can grant them.
-var personRoles = []string{"examiner", "culture", "market", "fire", "intake", "city", "principal", "parent", mend.Operator}
+var personRoles = []string{"examiner", "culture", "market", "fire", "intake", "city", "principal", "parent", "bank", mend.Operator}
 
 // Services is every service portal forwards to, each with those that it calls
 // in turn and that its caller's token must therefore name.

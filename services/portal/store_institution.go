@@ -14,7 +14,11 @@ import (
 )
 
 const institutionColumns = `id, name, jurisdiction, address, category, item, kind, mode, status, status_since, licence_number,
-	valid_from, valid_until, issued_by, uscc, legal_form, capacity, changed_at, list, list_since, list_until, list_basis, list_by, list_objection`
+	valid_from, valid_until, issued_by, uscc, legal_form, capacity, changed_at, list, list_since, list_until, list_basis, list_by, list_objection,
+	coalesce(band, '') AS cover, since AS cover_since`
+
+// directory is every institution with the band of its cover.
+const directory = ` FROM institutions LEFT JOIN covers ON institution = id`
 
 // institutionRow is an institution as it is stored: with its list entry flat.
 type institutionRow struct {
@@ -35,7 +39,7 @@ func (r institutionRow) institution() Institution {
 }
 
 func findInstitution(ctx context.Context, tx pgx.Tx, id string) (Institution, error) {
-	r, err := pg.One[institutionRow](ctx, tx, "机构", `SELECT `+institutionColumns+` FROM institutions WHERE id = $1`, id)
+	r, err := pg.One[institutionRow](ctx, tx, "机构", `SELECT `+institutionColumns+directory+` WHERE id = $1`, id)
 	return r.institution(), err
 }
 
@@ -89,10 +93,10 @@ func searchInstitutions(ctx context.Context, tx pgx.Tx, terms []string, within, 
 		return found, err
 	}
 	const order = ` ORDER BY name COLLATE "C", id`
-	sql := `WITH match AS MATERIALIZED (SELECT id, name` + matches + `) SELECT ` + institutionColumns + ` FROM institutions
+	sql := `WITH match AS MATERIALIZED (SELECT id, name` + matches + `) SELECT ` + institutionColumns + directory + `
 		WHERE id IN (SELECT id FROM match` + order + ` LIMIT @size OFFSET @skip)` + order
 	if found.Total > frequent {
-		sql = `SELECT ` + institutionColumns + ` FROM institutions WHERE ` + strings.Join(q.found, " AND ") + order + ` LIMIT @size OFFSET @skip`
+		sql = `SELECT ` + institutionColumns + directory + ` WHERE ` + strings.Join(q.found, " AND ") + order + ` LIMIT @size OFFSET @skip`
 	}
 	if found.Total > totalCap {
 		found.Total, found.More = totalCap, true
@@ -133,5 +137,11 @@ func saveInstitution(ctx context.Context, tx pgx.Tx, i Institution, at time.Time
 		i.ID, i.Name, i.Jurisdiction, i.Address, i.Category, i.Item, i.Kind, i.Mode, i.Status, i.StatusSince,
 		i.LicenceNumber, i.ValidFrom, i.ValidUntil, i.IssuedBy, i.USCC, i.LegalForm, i.Capacity,
 		l.List, l.Since, l.Until, l.Basis, l.DecidedBy, l.Objection, i.words(), at)
+	return err
+}
+
+func saveCover(ctx context.Context, tx pgx.Tx, institution, band string, since day.Date) error {
+	_, err := tx.Exec(ctx, `INSERT INTO covers (institution, band, since) VALUES ($1, $2, $3)
+		ON CONFLICT (institution) DO UPDATE SET band = EXCLUDED.band, since = EXCLUDED.since`, institution, band, since)
 	return err
 }

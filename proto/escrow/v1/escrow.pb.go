@@ -854,6 +854,76 @@ func (x *WarningChanged) GetReasons() []*WarningReason {
 	return nil
 }
 
+// CoverBandChanged: from the end of a day on, what the bank has covers the institution's
+// prepayments in another band. A band and no figure: it is for the public. Keyed by institution.
+type CoverBandChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	InstitutionId string                 `protobuf:"bytes,1,opt,name=institution_id,json=institutionId,proto3" json:"institution_id,omitempty"`
+	Jurisdiction  string                 `protobuf:"bytes,2,opt,name=jurisdiction,proto3" json:"jurisdiction,omitempty"`
+	Band          string                 `protobuf:"bytes,3,opt,name=band,proto3" json:"band,omitempty"`   // ENOUGH LOW SHORT; none if nothing is prepaid
+	Since         string                 `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"` // date
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CoverBandChanged) Reset() {
+	*x = CoverBandChanged{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CoverBandChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CoverBandChanged) ProtoMessage() {}
+
+func (x *CoverBandChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CoverBandChanged.ProtoReflect.Descriptor instead.
+func (*CoverBandChanged) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
+}
+
+func (x *CoverBandChanged) GetInstitutionId() string {
+	if x != nil {
+		return x.InstitutionId
+	}
+	return ""
+}
+
+func (x *CoverBandChanged) GetJurisdiction() string {
+	if x != nil {
+		return x.Jurisdiction
+	}
+	return ""
+}
+
+func (x *CoverBandChanged) GetBand() string {
+	if x != nil {
+		return x.Band
+	}
+	return ""
+}
+
+func (x *CoverBandChanged) GetSince() string {
+	if x != nil {
+		return x.Since
+	}
+	return ""
+}
+
 // WarningReason is one signal of an early warning.
 type WarningReason struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -866,7 +936,7 @@ type WarningReason struct {
 
 func (x *WarningReason) Reset() {
 	*x = WarningReason{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -878,7 +948,7 @@ func (x *WarningReason) String() string {
 func (*WarningReason) ProtoMessage() {}
 
 func (x *WarningReason) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[15]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -891,7 +961,7 @@ func (x *WarningReason) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use WarningReason.ProtoReflect.Descriptor instead.
 func (*WarningReason) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{15}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *WarningReason) GetSignal() string {
@@ -932,7 +1002,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -944,7 +1014,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[16]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -957,7 +1027,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{16}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *Hold) GetId() string {
@@ -1030,7 +1100,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1042,7 +1112,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1055,7 +1125,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *Account) GetInstitutionId() string {
@@ -1115,7 +1185,7 @@ type Contract struct {
 
 func (x *Contract) Reset() {
 	*x = Contract{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1127,7 +1197,7 @@ func (x *Contract) String() string {
 func (*Contract) ProtoMessage() {}
 
 func (x *Contract) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1140,7 +1210,7 @@ func (x *Contract) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contract.ProtoReflect.Descriptor instead.
 func (*Contract) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *Contract) GetId() string {
@@ -1254,7 +1324,7 @@ type Flag struct {
 
 func (x *Flag) Reset() {
 	*x = Flag{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1266,7 +1336,7 @@ func (x *Flag) String() string {
 func (*Flag) ProtoMessage() {}
 
 func (x *Flag) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1279,7 +1349,7 @@ func (x *Flag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flag.ProtoReflect.Descriptor instead.
 func (*Flag) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{19}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Flag) GetId() string {
@@ -1377,7 +1447,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1389,7 +1459,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1402,7 +1472,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{20}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Refund) GetId() string {
@@ -1526,7 +1596,12 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\x03was\x18\x04 \x01(\tR\x03was\x12\x16\n" +
 	"\x06points\x18\x05 \x01(\x05R\x06points\x12\x0e\n" +
 	"\x02on\x18\x06 \x01(\tR\x02on\x122\n" +
-	"\areasons\x18\a \x03(\v2\x18.escrow.v1.WarningReasonR\areasons\"a\n" +
+	"\areasons\x18\a \x03(\v2\x18.escrow.v1.WarningReasonR\areasons\"\x87\x01\n" +
+	"\x10CoverBandChanged\x12%\n" +
+	"\x0einstitution_id\x18\x01 \x01(\tR\rinstitutionId\x12\"\n" +
+	"\fjurisdiction\x18\x02 \x01(\tR\fjurisdiction\x12\x12\n" +
+	"\x04band\x18\x03 \x01(\tR\x04band\x12\x14\n" +
+	"\x05since\x18\x04 \x01(\tR\x05since\"a\n" +
 	"\rWarningReason\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\tR\x06signal\x12\x16\n" +
 	"\x06points\x18\x02 \x01(\x05R\x06points\x12 \n" +
@@ -1603,52 +1678,53 @@ func file_escrow_v1_escrow_proto_rawDescGZIP() []byte {
 	return file_escrow_v1_escrow_proto_rawDescData
 }
 
-var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 21)
+var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
 var file_escrow_v1_escrow_proto_goTypes = []any{
-	(*AccountOpened)(nil),   // 0: escrow.v1.AccountOpened
-	(*ContractSigned)(nil),  // 1: escrow.v1.ContractSigned
-	(*PaymentReceived)(nil), // 2: escrow.v1.PaymentReceived
-	(*ContractFlagged)(nil), // 3: escrow.v1.ContractFlagged
-	(*FlagCleared)(nil),     // 4: escrow.v1.FlagCleared
-	(*LessonConfirmed)(nil), // 5: escrow.v1.LessonConfirmed
-	(*LessonDisputed)(nil),  // 6: escrow.v1.LessonDisputed
-	(*FundsReleased)(nil),   // 7: escrow.v1.FundsReleased
-	(*RefundRequested)(nil), // 8: escrow.v1.RefundRequested
-	(*RefundAgreed)(nil),    // 9: escrow.v1.RefundAgreed
-	(*RefundPaid)(nil),      // 10: escrow.v1.RefundPaid
-	(*RefundChanged)(nil),   // 11: escrow.v1.RefundChanged
-	(*PayoutsHeld)(nil),     // 12: escrow.v1.PayoutsHeld
-	(*PayoutsResumed)(nil),  // 13: escrow.v1.PayoutsResumed
-	(*WarningChanged)(nil),  // 14: escrow.v1.WarningChanged
-	(*WarningReason)(nil),   // 15: escrow.v1.WarningReason
-	(*Hold)(nil),            // 16: escrow.v1.Hold
-	(*Account)(nil),         // 17: escrow.v1.Account
-	(*Contract)(nil),        // 18: escrow.v1.Contract
-	(*Flag)(nil),            // 19: escrow.v1.Flag
-	(*Refund)(nil),          // 20: escrow.v1.Refund
+	(*AccountOpened)(nil),    // 0: escrow.v1.AccountOpened
+	(*ContractSigned)(nil),   // 1: escrow.v1.ContractSigned
+	(*PaymentReceived)(nil),  // 2: escrow.v1.PaymentReceived
+	(*ContractFlagged)(nil),  // 3: escrow.v1.ContractFlagged
+	(*FlagCleared)(nil),      // 4: escrow.v1.FlagCleared
+	(*LessonConfirmed)(nil),  // 5: escrow.v1.LessonConfirmed
+	(*LessonDisputed)(nil),   // 6: escrow.v1.LessonDisputed
+	(*FundsReleased)(nil),    // 7: escrow.v1.FundsReleased
+	(*RefundRequested)(nil),  // 8: escrow.v1.RefundRequested
+	(*RefundAgreed)(nil),     // 9: escrow.v1.RefundAgreed
+	(*RefundPaid)(nil),       // 10: escrow.v1.RefundPaid
+	(*RefundChanged)(nil),    // 11: escrow.v1.RefundChanged
+	(*PayoutsHeld)(nil),      // 12: escrow.v1.PayoutsHeld
+	(*PayoutsResumed)(nil),   // 13: escrow.v1.PayoutsResumed
+	(*WarningChanged)(nil),   // 14: escrow.v1.WarningChanged
+	(*CoverBandChanged)(nil), // 15: escrow.v1.CoverBandChanged
+	(*WarningReason)(nil),    // 16: escrow.v1.WarningReason
+	(*Hold)(nil),             // 17: escrow.v1.Hold
+	(*Account)(nil),          // 18: escrow.v1.Account
+	(*Contract)(nil),         // 19: escrow.v1.Contract
+	(*Flag)(nil),             // 20: escrow.v1.Flag
+	(*Refund)(nil),           // 21: escrow.v1.Refund
 }
 var file_escrow_v1_escrow_proto_depIdxs = []int32{
-	17, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
-	18, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
-	18, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
-	18, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
-	19, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
-	18, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
-	19, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
-	18, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
-	18, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
-	18, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
-	18, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
-	20, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
-	18, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
-	20, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
-	18, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
-	20, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
-	18, // 16: escrow.v1.RefundChanged.contract:type_name -> escrow.v1.Contract
-	20, // 17: escrow.v1.RefundChanged.refund:type_name -> escrow.v1.Refund
-	16, // 18: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
-	16, // 19: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
-	15, // 20: escrow.v1.WarningChanged.reasons:type_name -> escrow.v1.WarningReason
+	18, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
+	19, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
+	19, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
+	19, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
+	20, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
+	19, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
+	20, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
+	19, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
+	19, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
+	19, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
+	19, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
+	21, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
+	19, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
+	21, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
+	19, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
+	21, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
+	19, // 16: escrow.v1.RefundChanged.contract:type_name -> escrow.v1.Contract
+	21, // 17: escrow.v1.RefundChanged.refund:type_name -> escrow.v1.Refund
+	17, // 18: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
+	17, // 19: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
+	16, // 20: escrow.v1.WarningChanged.reasons:type_name -> escrow.v1.WarningReason
 	21, // [21:21] is the sub-list for method output_type
 	21, // [21:21] is the sub-list for method input_type
 	21, // [21:21] is the sub-list for extension type_name
@@ -1667,7 +1743,7 @@ func file_escrow_v1_escrow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_escrow_v1_escrow_proto_rawDesc), len(file_escrow_v1_escrow_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   21,
+			NumMessages:   22,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

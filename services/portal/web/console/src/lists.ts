@@ -84,6 +84,65 @@ const contracts: List<Schema<'Escrow_EscrowContractLine'>> = {
   read: async (asked) => numbered(asked, await answer(api.GET('/api/escrow/v1/contracts', { params: { query: pageOf(asked) } }))),
 }
 
+type Alert = Schema<'Escrow_EscrowAlertView'>
+const alerts: List<Alert> = {
+  title: t('list.alerts'),
+  note: t('list.alerts_note'),
+  columns: [
+    ...columns<Alert>(['institution_name', 'level_text', 'words', 'state'], (a) => `/accounts/${a.institution}`, 'alerts'),
+    { key: 'due', name: t('inbox.term'), cell: (a) => (a.light ? { text: '', lamp: [{ light: a.light, days: a.days_left, due: a.due, provisional: a.provisional }] } : { text: '' }) },
+    ...columns<Alert>(['day', 'closed_on'], undefined, 'alerts'),
+  ],
+  filters: [codes('level', 'level', ['RED', 'YELLOW']), codes('state', 'alerts', ['OPEN', 'CLOSED'])],
+  idOf: (a) => a.id,
+  read: async (asked) => numbered(asked, await answer(api.GET('/api/escrow/v1/alerts', { params: { query: { ...pageOf(asked), ...when('level', asked.level), ...when('state', asked.state) } as object } }))),
+}
+
+type Day = Schema<'Escrow_EscrowReconciledView'>
+const reconciliations: List<Day> = {
+  title: t('list.reconciliations'),
+  note: t('list.reconciliations_note'),
+  columns: [
+    { key: 'day', name: label('day', 'reconciliations'), cell: (r) => ({ text: readable('day', r.day), to: `/reconciliations/${r.institution}@${r.day}` }) },
+    { key: 'institution_name', name: label('institution_name'), cell: (r) => ({ text: r.institution_name, to: `/accounts/${r.institution}` }) },
+    ...columns<Day>(['orders_fen', 'lessons_fen', 'bank_in_fen', 'bank_out_fen', 'cover_percent', 'open'], undefined, 'reconciliations'),
+  ],
+  filters: [{ name: 'institution', label: t('list.institution_id') }],
+  idOf: (r) => `${r.institution}@${r.day}`,
+  read: async (asked) => numbered(asked, await answer(api.GET('/api/escrow/v1/reconciliations', { params: { query: { ...pageOf(asked), ...when('institution', asked.institution) } as object } }))),
+}
+
+type Difference = Schema<'Escrow_EscrowDiscrepancyView'>
+const discrepancyKinds: Difference['kind'][] = ['missing_in', 'missing_out', 'unknown_in', 'unknown_out', 'amount', 'duplicate', 'balance', 'lessons', 'orders']
+const discrepancies: List<Difference> = {
+  title: t('list.discrepancies'),
+  note: t('list.discrepancies_note'),
+  columns: [
+    ...columns<Difference>(['kind_text', 'institution_name', 'owner_text', 'state_text'], (d) => `/discrepancies/${d.id}`, 'discrepancies'),
+    { key: 'due', name: t('inbox.term'), cell: (d) => (d.light ? { text: '', lamp: [{ light: d.light, days: d.days_left, due: d.due, provisional: d.provisional }] } : { text: '' }) },
+    ...columns<Difference>(['expected_fen', 'actual_fen', 'day'], undefined, 'discrepancies'),
+  ],
+  filters: [codes('kind', 'kind', discrepancyKinds), codes('state', 'state', ['OPEN', 'EXPLAINED', 'CLOSED'])],
+  idOf: (d) => d.id,
+  read: async (asked) => numbered(asked, await answer(api.GET('/api/escrow/v1/discrepancies', { params: { query: { ...pageOf(asked), ...when('kind', asked.kind), ...when('state', asked.state) } as object } }))),
+}
+
+type Score = Schema<'Escrow_EscrowEarlyWarningView'>
+const warnings: List<Score> = {
+  title: t('list.warnings'),
+  note: t('list.warnings_note'),
+  columns: [
+    { key: 'institution_name', name: label('institution_name'), cell: (w) => ({ text: w.institution_name, to: `/warnings/${w.institution}` }) },
+    { key: 'band', name: label('band'), cell: (w) => ({ text: w.control ? w.control_text : (w.band_text ?? '') }) },
+    { key: 'points', name: label('points'), cell: (w) => ({ text: w.control ? '' : readable('points', w.points) }) },
+    { key: 'reasons', name: label('reasons'), cell: (w) => ({ text: (w.reasons ?? []).map((r) => word('signal', r.signal)).join('、') }) },
+    ...columns<Score>(['since', 'on']),
+  ],
+  filters: [codes('band', 'band', ['RED', 'YELLOW', 'NONE', 'CONTROL'])],
+  idOf: (w) => w.institution,
+  read: async (asked) => numbered(asked, await answer(api.GET('/api/escrow/v1/warnings', { params: { query: { ...pageOf(asked), ...when('band', asked.band) } as object } }))),
+}
+
 const tips: List<Schema<'Tipoff_TipoffFacts'>> = {
   title: t('list.tips'),
   columns: [
@@ -149,6 +208,6 @@ const officers: List<Schema<'Inspection_InspectionOfficerLine'>> = {
 }
 
 export const lists = {
-  applications, institutions, 'list-entries': listEntries, flags, contracts, tips, tasks, visits, rectifications, sweeps, 'follow-ups': followUps, officers,
+  applications, institutions, 'list-entries': listEntries, flags, contracts, alerts, reconciliations, discrepancies, warnings, tips, tasks, visits, rectifications, sweeps, 'follow-ups': followUps, officers,
 }
 export type ListName = keyof typeof lists

@@ -19,6 +19,9 @@ const cases = {
   draws: () => import('./pages/DrawPage.vue'),
   rectifications: () => import('./pages/RectificationPage.vue'),
   'follow-ups': () => import('./pages/FollowUpPage.vue'),
+  reconciliations: () => import('./pages/ReconciliationPage.vue'),
+  discrepancies: () => import('./pages/DiscrepancyPage.vue'),
+  warnings: () => import('./pages/WarningPage.vue'),
 }
 
 export const router = createRouter({
@@ -29,6 +32,7 @@ export const router = createRouter({
     ...Object.keys(lists).map((name) => ({ path: `/${name}`, component: () => import('./pages/ListPage.vue'), props: { name } })),
     ...Object.entries(cases).map(([name, component]) => ({ path: `/${name}/:id`, component, props: true })),
     { path: '/apply', component: () => import('./pages/ApplyPage.vue') },
+    { path: '/rerun', component: () => import('./pages/RerunPage.vue') },
     { path: '/situation', component: () => import('./pages/SituationPage.vue') },
     { path: '/print/:kind(applications|institutions|list-entries)/:id/:paper', component: () => import('./pages/PrintPage.vue'), props: true },
     { path: '/:rest(.*)*', component: () => import('./pages/NowherePage.vue') },
@@ -37,14 +41,14 @@ export const router = createRouter({
 
 /** menuOf is the pages that who is logged in works with. */
 export function menuOf(): { path: string; title: string }[] {
-  const names: ListName[] = holds('principal') ? ['applications', 'institutions', 'flags', 'contracts', 'visits', 'rectifications', 'list-entries']
+  const names: ListName[] = holds('principal') ? ['applications', 'institutions', 'flags', 'contracts', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'visits', 'rectifications', 'list-entries']
     : holds('intake') ? ['tips']
-    : holds('examiner', 'city') ? ['applications', 'institutions', 'list-entries', 'flags', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'follow-ups', 'officers']
+    : holds('examiner', 'city') ? ['applications', 'institutions', 'list-entries', 'flags', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'follow-ups', 'officers']
     : holds('culture', 'market', 'fire', 'sport', 'science') ? ['applications', 'institutions', 'list-entries', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'officers']
     : []
   if (names.length === 0) return []
   const pages = names.map((name) => ({ path: `/${name}`, title: lists[name].title }))
   // The lists behind the figures are theirs to read.
-  const situation = holds('examiner', 'city') ? [{ path: '/situation', title: t('situation.title') }] : []
+  const situation = holds('examiner', 'city') ? [{ path: '/rerun', title: t('rerun.title') }, { path: '/situation', title: t('situation.title') }] : []
   return [{ path: '/', title: t('inbox.title') }, ...pages, ...situation]
 }
