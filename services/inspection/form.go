@@ -30,7 +30,7 @@ var fields = map[string][]flow.Field{
 	"institution_signature": {{Name: "statement", Label: "被检查方意见", Type: "text"}},
 	"refusal":               {{Name: "reason", Label: "拒签原因", Type: "text", Required: true}, {Name: "witness", Label: "见证人", Type: "line", Required: true}},
 	"rectification":         {{Name: "demand", Label: "整改要求", Type: "text", Required: true}, {Name: "items", Label: "事项", Type: "list", Required: true}},
-	"submit":                {{Name: "text", Label: "整改情况", Type: "text", Required: true}},
+	"submit":                {{Name: "text", Label: "整改情况", Type: "text", Required: true}, {Name: "photos", Label: "整改后的照片", Type: "photos"}},
 	"verify":                {{Name: "passed", Label: "是否通过", Type: "boolean", Required: true}, crew, {Name: "verdict", Label: "复查意见", Type: "text", Required: true}},
 }
 

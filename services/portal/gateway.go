@@ -108,9 +108,14 @@ const (
 	uploadCap = 28 * time.Second
 )
 
-// uploading reports whether r brings a file of messages to import.
+// uploading reports whether r brings a file: messages to import, or a photo.
 func uploading(r *http.Request) bool {
-	return r.Method == http.MethodPost && r.URL.Path == "/api/tipoff/v1/imports"
+	switch path := r.URL.Path; path {
+	case "/api/tipoff/v1/imports", "/api/tipoff/v1/photos", "/tipoff/photos":
+		return r.Method == http.MethodPost
+	default:
+		return r.Method == http.MethodPost && strings.HasPrefix(path, "/api/inspection/v1/photos/")
+	}
 }
 
 // outgoing is the request that the service gets.
