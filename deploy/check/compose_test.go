@@ -148,7 +148,7 @@ func TestComposePorts(t *testing.T) {
 	p := projects(t)["real"]
 	listens := map[string][]int32{
 		"postgres": {5432}, "kafka-1": {9092}, "kafka-2": {9092}, "kafka-3": {9092}, "consul": {8500}, "otel-collector": {4318, 8889},
-		"jaeger": {4318, 16686}, "prometheus": {9090}, "grafana": {3000}, "keycloak": {number(t, ":"+*p.Services["keycloak"].Environment["KC_HTTP_PORT"])},
+		"jaeger": {4318, 16686}, "prometheus": {9090}, "grafana": {3000}, "objects": {number(t, p.Services["objects"].Command[1])}, "keycloak": {number(t, ":"+*p.Services["keycloak"].Environment["KC_HTTP_PORT"])},
 	}
 	all := ours(t, p)
 	for name, run := range all {
@@ -182,6 +182,9 @@ func TestComposePorts(t *testing.T) {
 			}
 		}
 		if at := run.env["OTEL_EXPORTER_OTLP_ENDPOINT"]; at != "" {
+			reaches(name, strings.TrimPrefix(at, "http://"))
+		}
+		if at := run.env[prefix+"OBJECTS_URL"]; at != "" {
 			reaches(name, strings.TrimPrefix(at, "http://"))
 		}
 		if at := run.env["PGHOST"]; at != "" {
@@ -240,7 +243,7 @@ func TestComposeContainers(t *testing.T) {
 		if grace == nil || time.Duration(*grace) < stopCap(t)+5*time.Second {
 			t.Errorf("%s: killed before it has had the %v that a stop may take", s, stopCap(t))
 		}
-		for _, job := range []string{"databases", "topics", "tokens"} {
+		for _, job := range []string{"databases", "topics", "tokens", "buckets"} {
 			if p.Services[s].DependsOn[job].Condition != types.ServiceConditionCompletedSuccessfully {
 				t.Errorf("%s does not wait for %s", s, job)
 			}

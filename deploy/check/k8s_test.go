@@ -450,6 +450,9 @@ func TestClusterNetwork(t *testing.T) {
 				}
 			}
 			need[number(t, p.env["OTEL_EXPORTER_OTLP_ENDPOINT"])] = true
+			if at := p.env[strings.ToUpper(p.name())+"_OBJECTS_URL"]; at != "" {
+				need[number(t, at)] = true
+			}
 		}
 		if !maps.Equal(out, need) {
 			t.Errorf("%s: all may reach the ports %v and need %v", h.name, slices.Sorted(maps.Keys(out)), slices.Sorted(maps.Keys(need)))

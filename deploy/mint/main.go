@@ -53,7 +53,7 @@ func mint(dir string) error {
 		return err
 	}
 	return errors.Join(
-		signing(dir), reporters(dir), consul(dir), databases(dir),
+		signing(dir), reporters(dir), consul(dir), databases(dir), objects(dir),
 		put(dir, "keycloak.password", random()),
 		put(dir, "oidc.secret", random()),
 		put(dir, "grafana.password", random()),
@@ -115,6 +115,20 @@ func databases(dir string) error {
 	return errors.Join(errs...)
 }
 
+// objects makes the key to the store of attachments, as its clients and as the
+// store itself read it.
+func objects(dir string) error {
+	if err := put(dir, "objects.key", "xunguan:"+random()); err != nil {
+		return err
+	}
+	key, err := os.ReadFile(filepath.Join(dir, "objects.key")) //nolint:gosec // written a moment ago
+	if err != nil {
+		return err
+	}
+	access, secret, _ := strings.Cut(strings.TrimSpace(string(key)), ":")
+	return put(dir, "objects.env", "ROOT_ACCESS_KEY="+access+"\nROOT_SECRET_KEY="+secret)
+}
+
 // consul makes a token for each service, and for the agent and its administrator.
 func consul(dir string) error {
 	var errs []error
@@ -149,8 +163,9 @@ configMapGenerator:
 secretGenerator:
 `)
 	more := map[string]string{
-		"portal": ", signing.pem=portal.pem, oidc.secret",
-		"tipoff": ", receipt.key=tipoff.receipt.key, identity.pub=tipoff.identity.pub",
+		"portal":     ", signing.pem=portal.pem, oidc.secret",
+		"inspection": ", objects.key",
+		"tipoff":     ", receipt.key=tipoff.receipt.key, identity.pub=tipoff.identity.pub, objects.key",
 	}
 	for _, name := range append([]string{"portal"}, behind...) {
 		fmt.Fprintf(&b, "  - {name: xunguan-%s, files: [pgpass=%s.pgpass, consul=%s.consul%s]}\n", name, name, name, more[name])

@@ -1,5 +1,5 @@
 // Command prepare brings what the services stand on into the state that they
-// need, before they start: their databases, topics and Consul tokens. Each may
+// need, before they start: their databases, topics, buckets and Consul tokens. Each may
 // run again at any time, and mends only what is missing.
 package main
 
@@ -19,6 +19,7 @@ import (
 	"github.com/alecthomas/kong"
 	"github.com/hashicorp/consul/api" //nolint:depguard // makes the tokens that pkg/consul is given
 
+	"xunguan/pkg/attach"
 	"xunguan/pkg/event"
 	"xunguan/scripts/stack"
 )
@@ -33,6 +34,7 @@ type cli struct {
 
 	Databases databases `cmd:"" help:"Gives each service a database and a role of its own."`
 	Topics    topics    `cmd:"" help:"Makes the topics, or corrects their settings."`
+	Buckets   buckets   `cmd:"" help:"Makes the buckets of attachments."`
 	Consul    consul    `cmd:"" help:"Gives each service its own Consul token."`
 }
 
@@ -92,6 +94,27 @@ type topics struct {
 // Run implements the command.
 func (t topics) Run(ctx context.Context) error {
 	return until(ctx, func() error { return event.Cluster{Brokers: t.KafkaBrokers, Copies: t.Copies}.Apply(ctx) })
+}
+
+type buckets struct {
+	ObjectsURL     string   `name:"objects-url" required:"" help:"S3 service: http://host:port or https://host."`
+	ObjectsRegion  string   `name:"objects-region" default:"us-east-1" help:"Region of the buckets."`
+	ObjectsKeyFile string   `name:"objects-key-file" required:"" help:"File with access:secret."`
+	Buckets        []string `required:"" help:"Names, separated by commas."`
+}
+
+// Run implements the command.
+func (b buckets) Run(ctx context.Context) error {
+	for _, name := range b.Buckets {
+		o, err := attach.Open(attach.Config{ObjectsURL: b.ObjectsURL, ObjectsRegion: b.ObjectsRegion, ObjectsKeyFile: b.ObjectsKeyFile, ObjectsBucket: name})
+		if err == nil {
+			err = until(ctx, func() error { return o.Make(ctx) })
+		}
+		if err != nil {
+			return fmt.Errorf("bucket %s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 type consul struct {

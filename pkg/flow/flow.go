@@ -49,7 +49,7 @@ type Action struct {
 type Field struct {
 	Name     string   `json:"name" description:"of the request's field; sponsor.name is a field within sponsor"`
 	Label    string   `json:"label"`
-	Type     string   `json:"type" description:"text, line: a short text, number, date, boolean, choice, fixed: its value and no other, or list: texts, one a line, or any of choices"`
+	Type     string   `json:"type" description:"text, line: a short text, number, date, boolean, choice, fixed: its value and no other, list: texts, one a line, or any of choices, or photos: ids of photos that were added to the service before"`
 	Required bool     `json:"required"`
 	Choices  []string `json:"choices,omitempty"`
 	Names    []string `json:"names,omitempty" description:"what people read for each of choices, where these say too little"`

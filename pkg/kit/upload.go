@@ -23,8 +23,8 @@ const uploading = 28 * time.Second
 // file as multipart/form-data in the part named file. Req has no JSON fields. The
 // file is streamed: it is never whole in memory, and never on disk. A request of
 // more than limit bytes fails with TooLarge while it is read.
-func Upload[Req, Resp any](a *API, pattern, name string, p auth.Permission, limit int64, use func(context.Context, Req, io.Reader) (Resp, error)) {
-	r := newRoute(pattern, name, p, []Option{Within(uploading)})
+func Upload[Req, Resp any](a *API, pattern, name string, p auth.Permission, limit int64, use func(context.Context, Req, io.Reader) (Resp, error), options ...Option) {
+	r := newRoute(pattern, name, p, append([]Option{Within(uploading)}, options...))
 	d, err := a.describe(r, new(Req), new(Resp))
 	if err == nil && d.bodyAt != "" {
 		err = errors.New("a JSON body beside a file")

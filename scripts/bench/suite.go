@@ -24,7 +24,7 @@ import (
 const (
 	publicPort = 8080
 	brokerPort = 8120
-	lastPort   = 8130
+	lastPort   = 8140
 )
 
 // suite is a suite of our own: its throw-away data, and scripts/up while it runs.

@@ -19,6 +19,7 @@ const (
 	providerPort = 8110
 	brokerPort   = 8120
 	postgresPort = 8130
+	objectsPort  = 8140
 )
 
 // clientID is the portal's name at the login provider.
@@ -31,6 +32,8 @@ type service struct {
 	port int
 	what string
 	own  map[string]string // variables that it alone has; {data} is the data folder
+	// photos: it keeps attachments, in a bucket of its own.
+	photos bool
 	// keeper: its database has a second role, see stack.Database.
 	keeper bool
 }
@@ -39,8 +42,8 @@ var services = []service{
 	{name: "rulebook", port: 8101, what: "规则与日历"},
 	{name: "licensing", port: 8102, what: "许可"},
 	{name: "escrow", port: 8103, what: "资金"},
-	{name: "inspection", port: 8104, what: "检查"},
-	{name: "tipoff", port: 8105, what: "举报", own: map[string]string{"TIPOFF_KEYS": "{data}/keys/tipoff"}, keeper: true},
+	{name: "inspection", port: 8104, what: "检查", photos: true},
+	{name: "tipoff", port: 8105, what: "举报", own: map[string]string{"TIPOFF_KEYS": "{data}/keys/tipoff"}, keeper: true, photos: true},
 }
 
 // databases are those of all services, and the portal's.
@@ -109,6 +112,9 @@ func (s *suite) programs() []string {
 	if s.embedded {
 		list = append(list, "./scripts/broker")
 	}
+	if len(s.buckets()) > 0 {
+		list = append(list, "./scripts/objects")
+	}
 	for _, v := range s.present() {
 		list = append(list, "./services/"+v.name+"/cmd/"+v.name)
 	}
@@ -131,6 +137,9 @@ func (s *suite) ports(ownServer bool) []stack.Port {
 	}
 	if ownServer {
 		list = append(list, s.port(postgresPort, "PostgreSQL"))
+	}
+	if len(s.buckets()) > 0 {
+		list = append(list, s.port(objectsPort, "照片存储"))
 	}
 	for _, v := range s.present() {
 		list = append(list, s.port(v.port, v.what+"服务 "+v.name))
@@ -160,6 +169,26 @@ func (s *suite) broker() stack.Process {
 	}
 }
 
+// buckets are those of the services that keep attachments.
+func (s *suite) buckets() []string {
+	var list []string
+	for _, v := range s.present() {
+		if v.photos {
+			list = append(list, bucket(v.name))
+		}
+	}
+	return list
+}
+
+func bucket(service string) string { return "xunguan-" + service }
+
+func (s *suite) objects() stack.Process {
+	return stack.Process{
+		Name: "objects", Path: s.data.At("bin", "objects"), Env: s.env(nil),
+		Args: []string{"--port", fmt.Sprint(objectsPort + s.offset), "--data", s.data.At("objects"), "--buckets", strings.Join(s.buckets(), ",")},
+	}
+}
+
 func (s *suite) provider() stack.Process {
 	return stack.Process{
 		Name: "provider", Path: s.data.At("bin", "provider"), HTTP: s.url(providerPort),
@@ -180,6 +209,9 @@ func (s *suite) service(v service) stack.Process {
 		prefix + "CALLER_KEYS":  s.kid + "=" + s.key,
 		prefix + "PEERS":        s.peers(),
 		prefix + "TRIAL":        "true",
+	}
+	if v.photos {
+		env[prefix+"OBJECTS_URL"], env[prefix+"OBJECTS_BUCKET"], env[prefix+"OBJECTS_KEY_FILE"] = s.url(objectsPort), bucket(v.name), s.data.At("keys", "objects.key")
 	}
 	s.engines(env, prefix, v.name, s.port(v.port, "").Addr())
 	for name, value := range v.own {

@@ -30,6 +30,9 @@ func (s *suite) table(w io.Writer, took time.Duration) {
 	if s.embedded {
 		row("Kafka", "内置的消息代理", "同一协议；可换成 Apache Kafka")
 	}
+	if len(s.buckets()) > 0 {
+		row("S3", "内置的照片存储", "同一协议，落盘；可换成任何 S3 服务")
+	}
 	row("数据目录", string(s.data), "run.json 列出各进程，log/ 是日志")
 	wide := [2]int{}
 	for _, r := range rows {

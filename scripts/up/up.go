@@ -82,8 +82,8 @@ func prepare(ctx context.Context, cli *CLI) (s *suite, release func(), err error
 	if s.embedded = len(cli.Kafka) == 0; s.embedded {
 		s.kafka = event.Cluster{Brokers: []string{s.port(brokerPort, "").Addr()}, Copies: 1}
 	}
-	if s.offset < 0 || postgresPort+s.offset > 65535 {
-		return nil, nil, fmt.Errorf("XUNGUAN_PORT_OFFSET=%d 超出范围：可用 0 到 %d", s.offset, 65535-postgresPort)
+	if s.offset < 0 || objectsPort+s.offset > 65535 {
+		return nil, nil, fmt.Errorf("XUNGUAN_PORT_OFFSET=%d 超出范围：可用 0 到 %d", s.offset, 65535-objectsPort)
 	}
 	if release, err = s.data.Lock(); err != nil {
 		return nil, nil, err
@@ -124,6 +124,9 @@ func (s *suite) keys() error {
 		return err
 	}
 	if err := os.WriteFile(s.data.At("keys", "oidc.secret"), []byte(s.secrets.OIDC), 0o600); err != nil {
+		return err
+	}
+	if err := os.WriteFile(s.data.At("keys", "objects.key"), []byte("trial:trial"), 0o600); err != nil { // the stand-in asks for none
 		return err
 	}
 	file := s.data.At("keys", "portal.pem")
@@ -222,16 +225,20 @@ func (s *suite) server(ctx context.Context, sup *stack.Supervisor) (string, erro
 	return c.URL(), stack.WaitFor(ctx, c.URL())
 }
 
-// foundation starts what services connect to at once: the broker and the login provider.
+// foundation starts what services connect to at once: the broker, the store of
+// photos and the login provider.
 func (s *suite) foundation(ctx context.Context, sup *stack.Supervisor) error {
 	var group []stack.Process
 	if s.embedded {
 		group = append(group, s.broker())
 	}
+	if len(s.buckets()) > 0 {
+		group = append(group, s.objects())
+	}
 	if s.has("portal", "provider") {
 		group = append(group, s.provider())
 	}
-	say("启动消息代理与试用登录")
+	say("启动消息代理、照片存储与试用登录")
 	if err := sup.Start(group...); err != nil {
 		return err
 	}

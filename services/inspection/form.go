@@ -25,12 +25,12 @@ var fields = map[string][]flow.Field{
 	"blacklist":             {{Name: "institution_id", Label: "机构", Type: "choice", Required: true}, {Name: "facts", Label: "事实", Type: "text", Required: true}, {Name: "reason", Label: "理由", Type: "text", Required: true}},
 	"close_place":           {{Name: "demand", Label: "责令内容", Type: "text", Required: true}, crew},
 	"recheck":               {{Name: "closed", Label: "是否已停办", Type: "boolean", Required: true}, crew, {Name: "note", Label: "情况", Type: "text"}},
-	"findings":              {{Name: "item", Label: "抽查事项", Type: "choice", Required: true}, {Name: "problem", Label: "发现问题", Type: "boolean", Required: true}, {Name: "detail", Label: "情况", Type: "text", Required: true}},
+	"findings":              {{Name: "item", Label: "抽查事项", Type: "choice", Required: true}, {Name: "problem", Label: "发现问题", Type: "boolean", Required: true}, {Name: "detail", Label: "情况", Type: "text", Required: true}, {Name: "photos", Label: "现场照片", Type: "photos"}},
 	"sign":                  {crew, {Name: "note", Label: "说明", Type: "text"}},
 	"institution_signature": {{Name: "statement", Label: "被检查方意见", Type: "text"}},
 	"refusal":               {{Name: "reason", Label: "拒签原因", Type: "text", Required: true}, {Name: "witness", Label: "见证人", Type: "line", Required: true}},
 	"rectification":         {{Name: "demand", Label: "整改要求", Type: "text", Required: true}, {Name: "items", Label: "事项", Type: "list", Required: true}},
-	"submit":                {{Name: "text", Label: "整改情况", Type: "text", Required: true}},
+	"submit":                {{Name: "text", Label: "整改情况", Type: "text", Required: true}, {Name: "photos", Label: "整改后的照片", Type: "photos"}},
 	"verify":                {{Name: "passed", Label: "是否通过", Type: "boolean", Required: true}, crew, {Name: "verdict", Label: "复查意见", Type: "text", Required: true}},
 }
 

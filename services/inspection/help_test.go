@@ -14,6 +14,8 @@ import (
 	"google.golang.org/protobuf/reflect/protoreflect"
 	"google.golang.org/protobuf/reflect/protoregistry"
 
+	"xunguan/pkg/attach"
+	"xunguan/pkg/attach/attachtest"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/event"
@@ -48,6 +50,8 @@ type bench struct {
 	now atomic.Pointer[time.Time]
 	mux event.Mux
 	n   atomic.Int64
+
+	store *attachtest.Service
 }
 
 func newBench(t testing.TB) *bench {
@@ -65,6 +69,8 @@ func newBare(t testing.TB) *bench {
 	db := pgtest.New(t, Migrations())
 	ruletest.Load(t, db)
 	b.Service = &Service{DB: db, Now: func() time.Time { return *b.now.Load() }}
+	b.Photos = &attach.Box{DB: db, Now: b.Now}
+	b.store, b.Photos.Objects = attachtest.New(t)
 	b.On(b.mux)
 	b.hear(institutionPB("i1", "观前美术示例", "principal", "320508"), institutionPB("i2", "平江音乐示例", "principal2", "320508"), institutionPB("i9", "吴中球类示例", "principal2", "320506"))
 	b.hear(tipPB("t1", "INSTITUTION", "i1", "education"), tipPB("t2", "INSTITUTION", "i1", "education"), tipPB("t3", "INSTITUTION", "i2", "education"),

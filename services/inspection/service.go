@@ -9,6 +9,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 
+	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/due"
@@ -26,8 +27,9 @@ func Migrations() fs.FS { dir, _ := fs.Sub(migrations, "migrations"); return dir
 
 // Service is inspection's use cases. Each is one transaction.
 type Service struct {
-	DB  *pgxpool.Pool
-	Now func() time.Time // legal time
+	DB     *pgxpool.Pool
+	Now    func() time.Time // legal time
+	Photos *attach.Box
 }
 
 func (s *Service) today() day.Date { return day.Of(s.Now()) }
@@ -37,7 +39,7 @@ const page = 200
 
 // Timers is what happens when a date passes.
 func (s *Service) Timers() []due.Timer {
-	return append(s.recounting(), due.Timer{Name: "overdue rectification", Next: nextOverdue, Apply: s.overdue})
+	return append(s.recounting(), due.Timer{Name: "overdue rectification", Next: nextOverdue, Apply: s.overdue}, s.Photos.Timer())
 }
 
 // deadline is the last day of the period that the rule key gives, from today on.

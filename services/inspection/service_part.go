@@ -21,10 +21,14 @@ type RecordFinding struct {
 	Item    string `json:"item" minLength:"1" maxLength:"20" description:"code of a check item"`
 	Problem bool   `json:"problem" description:"whether the item was found wanting"`
 	Detail  string `json:"detail" minLength:"2" maxLength:"1000"`
+
+	Photos []string `json:"photos,omitempty" maxItems:"20" description:"ids of photos that were added; those that it has stay"`
+	Seen   *string  `json:"seen,omitempty" maxLength:"64" description:"digest of the finding that this one was written in view of, empty if there was none; if another stands there now it is a conflict"`
 }
 
 // RecordFinding writes into the caller's agency's part; the same item again
-// replaces what was written, until the agency signs.
+// replaces what was written, until the agency signs. What was written in view of
+// something else does not: two devices that were offline must not undo each other.
 func (s *Service) RecordFinding(ctx context.Context, req RecordFinding) (VisitView, error) {
 	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (VisitView, error) {
 		t, v, p, officer, err := s.ownPart(ctx, tx, req.ID, req.Agency, "findings")
@@ -35,10 +39,17 @@ func (s *Service) RecordFinding(ctx context.Context, req RecordFinding) (VisitVi
 		if err != nil {
 			return VisitView{}, err
 		}
-		if err := saveFinding(ctx, tx, Finding{
+		f := Finding{
 			VisitID: v.ID, Agency: p.Agency, Jurisdiction: v.Jurisdiction, Item: item.Code, Title: item.Title, Basis: item.Basis,
 			Problem: req.Problem, Detail: strings.TrimSpace(req.Detail), RecordedBy: officer.ID, RecordedOn: s.today(),
-		}); err != nil {
+		}
+		if err := s.unchanged(ctx, tx, f, req.Seen); err != nil {
+			return VisitView{}, err
+		}
+		if err := saveFinding(ctx, tx, f); err != nil {
+			return VisitView{}, err
+		}
+		if err := s.Photos.Bind(ctx, tx, v.ID, item.Code, req.Photos); err != nil {
 			return VisitView{}, err
 		}
 		if err := s.partNote(ctx, tx, t, p, "findings", "记录检查事项", item.Code+" "+item.Title); err != nil {
@@ -46,6 +57,23 @@ func (s *Service) RecordFinding(ctx context.Context, req RecordFinding) (VisitVi
 		}
 		return s.viewVisit(ctx, tx, v)
 	})
+}
+
+// unchanged returns Conflict if something stands where f goes that f's writer had
+// not seen, as the digest seen says. Without seen f replaces what is there.
+func (s *Service) unchanged(ctx context.Context, tx pgx.Tx, f Finding, seen *string) error {
+	if seen == nil {
+		return nil
+	}
+	all, err := listFindings(ctx, tx, f.VisitID, f.Agency)
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(all, func(x Finding) bool { return x.Item == f.Item })
+	if i < 0 || all[i].digest() == *seen || all[i].digest() == f.digest() {
+		return nil
+	}
+	return fault.Conflict.Errorf("%s 已由 %s 于 %s 另行记录，与您填写时看到的不同，请选用其一或合并", f.Item, all[i].RecordedBy, all[i].RecordedOn)
 }
 
 // checkable is an item that officer may check: its own agency's, and in its scope.

@@ -7,6 +7,7 @@ import (
 
 	"github.com/jackc/pgx/v5"
 
+	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/event"
 	"xunguan/pkg/fault"
@@ -32,6 +33,8 @@ type RectificationView struct {
 	Light      Light         `json:"light" description:"of the institution's report, while it is waited for"`
 	DaysLeft   int           `json:"days_left" description:"working days; negative when overdue"`
 	Actions    []flow.Action `json:"actions"`
+
+	Photos []attach.Attachment `json:"photos" description:"of the institution's report"`
 }
 
 func (s *Service) viewRectification(ctx context.Context, tx pgx.Tx, r *Rectification) (RectificationView, error) {
@@ -45,6 +48,10 @@ func (s *Service) viewRectification(ctx context.Context, tx pgx.Tx, r *Rectifica
 		all[i].Fields = fields[all[i].Action]
 	}
 	v := RectificationView{Rectification: *r, AgencyName: r.Agency.Name(), Light: Green, Actions: all}
+	var err error
+	if v.Photos, err = s.Photos.List(ctx, tx, r.ID); err != nil {
+		return v, err
+	}
 	if r.State == rectOrdered || r.State == rectOverdue {
 		cal, err := rule.Calendar(ctx, tx)
 		if err != nil {
@@ -131,6 +138,8 @@ type SubmitRectification struct {
 	once.Key
 	ID   string `path:"id" maxLength:"64"`
 	Text string `json:"text" minLength:"4" maxLength:"4000"`
+
+	Photos []string `json:"photos,omitempty" maxItems:"20" description:"ids of photos that were added"`
 }
 
 // SubmitRectification hands in an institution's report; late is late, but taken.
@@ -146,6 +155,9 @@ func (s *Service) SubmitRectification(ctx context.Context, req SubmitRectificati
 			return RectificationView{}, err
 		}
 		if err := saveRectification(ctx, tx, r); err != nil {
+			return RectificationView{}, err
+		}
+		if err := s.Photos.Bind(ctx, tx, r.ID, "", req.Photos); err != nil {
 			return RectificationView{}, err
 		}
 		err = elevated(ctx, tx, "submit", func() error {

@@ -173,7 +173,7 @@ func (s *Service) viewVisit(ctx context.Context, tx pgx.Tx, v *Visit) (view Visi
 	if view.Officers, err = listPresent(ctx, tx, v.ID); err != nil {
 		return view, err
 	}
-	if view.Parts, err = listParts(ctx, tx, c, v); err != nil {
+	if view.Parts, err = s.parts(ctx, tx, v); err != nil {
 		return view, err
 	}
 	view.Items = []CheckItem{}

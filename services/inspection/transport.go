@@ -1,6 +1,7 @@
 package inspection
 
 import (
+	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/kit"
 )
@@ -14,6 +15,7 @@ var (
 	WorkVisits   = auth.Permit("inspection:visit:work")
 	EndVisits    = auth.Permit("inspection:visit:end")
 	Submit       = auth.Permit("inspection:rectification:submit")
+	AddPhotos    = auth.Permit("inspection:photo:add")
 	AskBlacklist = auth.Permit("inspection:blacklist:ask")
 	KeepOfficers = auth.Permit("inspection:officer:keep")
 	Resume       = auth.Permit("inspection:followup:resume")
@@ -21,7 +23,7 @@ var (
 	Republishing = auth.Permit("inspection:republish")
 )
 
-var officer = []auth.Permission{ReadTasks, WorkTasks, ReadVisits, WorkVisits, EndVisits, KeepOfficers, ReadInbox}
+var officer = []auth.Permission{ReadTasks, WorkTasks, ReadVisits, WorkVisits, EndVisits, AddPhotos, KeepOfficers, ReadInbox}
 
 // Grants says which role may do what.
 var Grants = auth.Roles(map[string][]auth.Permission{
@@ -30,8 +32,11 @@ var Grants = auth.Roles(map[string][]auth.Permission{
 	marketRole:    officer,
 	fireRole:      officer,
 	cityRole:      {ReadTasks, ReadVisits, ReadInbox, Resume, Republishing},
-	principalRole: {ReadVisits, EndVisits, Submit, ReadInbox},
+	principalRole: {ReadVisits, EndVisits, Submit, AddPhotos, ReadInbox},
 })
+
+// photoLimit is a photo and its wrapping, in bytes.
+const photoLimit = attach.MaxBytes + 64<<10
 
 // Routes publishes s on api.
 func (s *Service) Routes(api *kit.API) {
@@ -62,6 +67,9 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/rectifications/{id}", "GetRectification", ReadVisits, s.GetRectification)
 	kit.Route(api, "POST /v1/rectifications/{id}/submit", "SubmitRectification", Submit, s.SubmitRectification)
 	kit.Route(api, "POST /v1/rectifications/{id}/verify", "VerifyRectification", WorkVisits, s.VerifyRectification)
+	kit.Upload(api, "POST /v1/photos/{id}", "AddPhoto", AddPhotos, photoLimit, s.AddPhoto)
+	kit.Download(api, "GET /v1/visits/{id}/photos/{photo}", "ReadVisitPhoto", ReadVisits, s.ReadVisitPhoto)
+	kit.Download(api, "GET /v1/rectifications/{id}/photos/{photo}", "ReadRectificationPhoto", ReadVisits, s.ReadRectificationPhoto)
 	kit.Route(api, "GET /v1/sweeps", "ListSweeps", ReadTasks, s.ListSweeps)
 	kit.Route(api, "GET /v1/officers", "ListOfficers", ReadTasks, s.ListOfficers)
 	kit.Route(api, "POST /v1/officers/{id}", "ChangeOfficer", KeepOfficers, s.ChangeOfficer, kit.CanWait)

@@ -3,6 +3,7 @@ package inspection
 import (
 	"crypto/ed25519"
 	"encoding/json"
+	"errors"
 	"io"
 	"log/slog"
 	"net/http"
@@ -11,6 +12,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
 
 	"xunguan/pkg/auth"
@@ -69,7 +71,7 @@ func kindOf(status int, body string) fault.Kind {
 }
 
 // world is one of each thing, for the matrix.
-type world struct{ task, random, sweep, draw, visit, rectification, followUp string }
+type world struct{ photo, evidence, task, random, sweep, draw, visit, rectification, followUp string }
 
 func (b *bench) world() world {
 	b.t.Helper()
@@ -78,7 +80,14 @@ func (b *bench) world() world {
 	random := b.random(Plan{By: ByNone, Sample: 1})
 	random = must(b, examiner, b.DrawTask, DrawTask{Key: b.key(), ID: random.ID})
 	sweep := must(b, examiner, b.PlanTask, PlanTask{Key: b.key(), Kind: Sweep, Title: "排查", Agencies: []Agency{Education, Market}, Tips: []string{"p1"}, VisitOn: b.today()})
-	return world{v.ID, random.ID, sweep.ID, random.Draws[0].ID, v.Visits[0].ID, v.Rectifications[0].ID, f.ID}
+	photo, evidence := b.add(market, 30), b.add(principal, 40)
+	worker := pg.Worker(b.t.Context(), "test")
+	if _, err := pg.InTx(worker, b.DB, func(tx pgx.Tx) (struct{}, error) {
+		return struct{}{}, errors.Join(b.Photos.Bind(worker, tx, v.Visits[0].ID, "MK-02", []string{photo}), b.Photos.Bind(worker, tx, v.Rectifications[0].ID, "", []string{evidence}))
+	}); err != nil {
+		b.t.Fatal(err)
+	}
+	return world{photo, evidence, v.ID, random.ID, sweep.ID, random.Draws[0].ID, v.Visits[0].ID, v.Rectifications[0].ID, f.ID}
 }
 
 // The columns of the matrix: who asks.
@@ -138,6 +147,9 @@ func TestMatrix(t *testing.T) {
 		{"GET /v1/rectifications/{id}", "/v1/rectifications/" + w.rectification, "", "uooononnfonff"},
 		{"POST /v1/rectifications/{id}/submit", "/v1/rectifications/" + w.rectification + "/submit", `{"text":"已经整改"}`, "uffffffffonff"},
 		{"POST /v1/rectifications/{id}/verify", "/v1/rectifications/" + w.rectification + "/verify", `{"passed":true,"officers":["market"],"verdict":"已改"}`, "uooonfnffffff"},
+		{"POST /v1/photos/{id}", "/v1/photos/" + uuid.NewString(), `{}`, "ubbbbfbffbbff"},
+		{"GET /v1/visits/{id}/photos/{photo}", "/v1/visits/" + w.visit + "/photos/" + w.photo, "", "unonnnnnfonff"},
+		{"GET /v1/rectifications/{id}/photos/{photo}", "/v1/rectifications/" + w.rectification + "/photos/" + w.evidence, "", "uooononnfonff"},
 		{"GET /v1/sweeps", "/v1/sweeps", "", "uooeeoeefffff"},
 		{"GET /v1/officers", "/v1/officers", "", "uoooooeefffff"},
 		{"POST /v1/officers/{id}", "/v1/officers/market", `{"certificate":"T-0009","valid_until":"2028-01-01","scope":[],"conflicts":[],"active":true}`, "ufofffnffffff"},

@@ -1,9 +1,12 @@
 package inspection
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"slices"
 	"strings"
 
+	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
@@ -111,6 +114,19 @@ type Finding struct {
 	Detail       string   `json:"detail"`
 	RecordedBy   string   `json:"recorded_by"`
 	RecordedOn   day.Date `json:"recorded_on"`
+
+	Digest string              `json:"digest" db:"-" description:"SHA-256 of item, 1 for a problem or else 0, and detail, a line each; in hexadecimal"`
+	Photos []attach.Attachment `json:"photos" db:"-"`
+}
+
+// digest is what tells whether two officers, or two devices, wrote the same.
+func (f Finding) digest() string {
+	problem := "0"
+	if f.Problem {
+		problem = "1"
+	}
+	sum := sha256.Sum256([]byte(f.Item + "\n" + problem + "\n" + f.Detail))
+	return hex.EncodeToString(sum[:])
 }
 
 // CheckItem is an item of the bill (抽查事项清单).

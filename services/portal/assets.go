@@ -39,6 +39,9 @@ func (d *door) asset(w http.ResponseWriter, r *http.Request) error {
 	if info, err := fs.Stat(built, file); err != nil || info.IsDir() {
 		return fault.NotFound.Errorf("此地址不存在")
 	}
+	if path.Base(file) == "sw.js" { // it keeps the console's pages, which are elsewhere
+		w.Header().Set("Service-Worker-Allowed", "/console/")
+	}
 	if path.Base(path.Dir(file)) == "assets" {
 		w.Header().Set("Cache-Control", "public, max-age=31536000, immutable")
 	}

@@ -108,9 +108,14 @@ const (
 	uploadCap = 28 * time.Second
 )
 
-// uploading reports whether r brings a file: messages to import, or a bank's day.
+// uploading reports whether r brings a file: messages to import, a bank's day, or a photo.
 func uploading(r *http.Request) bool {
-	return r.Method == http.MethodPost && (r.URL.Path == "/api/tipoff/v1/imports" || r.URL.Path == "/api/escrow/v1/bank-files")
+	switch path := r.URL.Path; path {
+	case "/api/tipoff/v1/imports", "/api/escrow/v1/bank-files", "/api/tipoff/v1/photos", "/tipoff/photos":
+		return r.Method == http.MethodPost
+	default:
+		return r.Method == http.MethodPost && strings.HasPrefix(path, "/api/inspection/v1/photos/")
+	}
 }
 
 // outgoing is the request that the service gets.

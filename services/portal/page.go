@@ -41,7 +41,7 @@ var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "ca
 
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-		"date": date, "moment": moment, "yuan": yuan, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all map[string]string) fieldError { return fieldError{name, all[name]} },
+		"date": date, "moment": moment, "yuan": yuan, "nth": func(i int) int { return i + 1 }, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all map[string]string) fieldError { return fieldError{name, all[name]} },
 		"place": func(code string) string { return readable("jurisdiction", code) }, "provenance": func(code string) string { return wordOf("provenance", code) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	all := make(map[string]*template.Template)
@@ -136,8 +136,22 @@ func (d *door) ask(ctx context.Context, v visitor, service, path string) (fact, 
 
 const answerCap = 4 << 20
 
-// call calls a service for v.
+// call calls a service for v and reads its answer.
 func (d *door) call(ctx context.Context, v visitor, method, service, path, key string, body []byte) ([]byte, error) {
+	resp, err := d.request(ctx, v, method, service, path, key, body)
+	if err != nil {
+		return nil, err
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerCap+1))
+	if err == nil && len(raw) > answerCap {
+		err = fmt.Errorf("answer of %s %s: more than %d bytes", service, path, answerCap)
+	}
+	return raw, err
+}
+
+// request calls a service for v.
+func (d *door) request(ctx context.Context, v visitor, method, service, path, key string, body []byte) (*http.Response, error) {
 	r, err := http.NewRequestWithContext(ctx, method, "http://"+service+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, fault.Invalid.Wrap(err)
@@ -153,14 +167,5 @@ func (d *door) call(ctx context.Context, v visitor, method, service, path, key s
 		r.Header.Set("Idempotency-Key", key)
 		r.Header.Set("Content-Type", "application/json")
 	}
-	resp, err := d.Peers.Do(r)
-	if err != nil {
-		return nil, err
-	}
-	defer resp.Body.Close()
-	raw, err := io.ReadAll(io.LimitReader(resp.Body, answerCap+1))
-	if err == nil && len(raw) > answerCap {
-		err = fmt.Errorf("answer of %s %s: more than %d bytes", service, path, answerCap)
-	}
-	return raw, err
+	return d.Peers.Do(r)
 }

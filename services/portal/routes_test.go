@@ -98,6 +98,10 @@ func TestRoutes(t *testing.T) {
 		"POST /tipoff/supplement":     public("/tipoff/supplement", 503),
 		"POST /tipoff/rate":           public("/tipoff/rate", 503),
 		"POST /tipoff/unsolved":       public("/tipoff/unsolved", 503),
+		"GET /tipoff/photos":          public("/tipoff/photos", 303),
+		"POST /tipoff/photos":         public("/tipoff/photos", 400), // no form with a file
+		"GET /tipoff/photo":           public("/tipoff/photo", 303),
+		"POST /tipoff/photo":          public("/tipoff/photo", 503),
 		"GET /console/":               public("/console/", console),
 		"GET /p/{uscc}":               public("/p/91320508MA1XXXXX0X", 404),
 		"GET /robots.txt":             public("/robots.txt", 200),
@@ -106,7 +110,7 @@ func TestRoutes(t *testing.T) {
 		"GET /trial/traces":           public("/trial/traces", 200),
 		"GET /trial/traces/{id}":      public("/trial/traces/0", 404),
 	}
-	onlyPublic := []string{"GET /institutions/{id}", "GET /contracts/{id}/refund", "POST /contracts/{id}/refund", "GET /results", "GET /p/{uscc}", "GET /robots.txt", "GET /tipoff", "POST /tipoff", "GET /tipoff/transfer", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement", "POST /tipoff/rate", "POST /tipoff/unsolved"}
+	onlyPublic := []string{"GET /institutions/{id}", "GET /contracts/{id}/refund", "POST /contracts/{id}/refund", "GET /results", "GET /p/{uscc}", "GET /robots.txt", "GET /tipoff", "POST /tipoff", "GET /tipoff/transfer", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement", "POST /tipoff/rate", "POST /tipoff/unsolved", "GET /tipoff/photos", "POST /tipoff/photos", "GET /tipoff/photo", "POST /tipoff/photo"}
 	onlyStaff := strings.Split("GET /console/,GET /ops,POST /ops,GET /institutions,GET /accounts/{id},POST /accounts/{id},GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
 		"GET /sweeps,GET /officers,GET /follow-ups,GET /follow-ups/{id},POST /follow-ups/{id},GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /tips,GET /tips/{id},POST /tips/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
 	for l, except := range map[Listener][]string{Public: onlyStaff, Staff: onlyPublic} {

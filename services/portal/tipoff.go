@@ -17,7 +17,7 @@ func reporting(r *http.Request) bool {
 	if r.URL.Path == "/tipoff" || strings.HasPrefix(r.URL.Path, "/tipoff/") {
 		return true
 	}
-	return r.Method == http.MethodPost && slices.Contains([]string{"/api/tipoff/v1/tips", "/api/tipoff/v1/tips/track", "/api/tipoff/v1/tips/supplement", "/api/tipoff/v1/tips/rate", "/api/tipoff/v1/tips/unsolved"}, r.URL.Path)
+	return r.Method == http.MethodPost && slices.Contains([]string{"/api/tipoff/v1/tips", "/api/tipoff/v1/photos", "/api/tipoff/v1/tips/track/photo", "/api/tipoff/v1/tips/track", "/api/tipoff/v1/tips/supplement", "/api/tipoff/v1/tips/rate", "/api/tipoff/v1/tips/unsolved"}, r.URL.Path)
 }
 
 // unseen serves r, rid of all that says who sends it, without a log entry or a
@@ -49,6 +49,10 @@ func (d *door) unseen(next http.Handler, w http.ResponseWriter, r *http.Request)
 func (d *door) tipPages(mux *table) {
 	mux.Handle("GET /tipoff", d.counted(d.page(d.tipForm)))
 	mux.Handle("POST /tipoff", d.counted(d.page(d.tipStep)))
+	mux.Handle("POST /tipoff/photos", d.countedUpTo(photoForm, d.page(d.tipPhotos)))
+	mux.Handle("GET /tipoff/photos", http.RedirectHandler("/tipoff", http.StatusSeeOther))
+	mux.Handle("POST /tipoff/photo", d.counted(d.page(d.trackPhoto)))
+	mux.Handle("GET /tipoff/photo", http.RedirectHandler("/tipoff/track", http.StatusSeeOther))
 	mux.Handle("GET /tipoff/transfer", d.counted(d.page(d.transfer)))
 	mux.Handle("POST /tipoff/received", d.counted(d.page(d.tipSubmit)))
 	mux.Handle("GET /tipoff/received", http.RedirectHandler("/tipoff/track", http.StatusSeeOther))

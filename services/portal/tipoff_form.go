@@ -18,7 +18,8 @@ import (
 	"xunguan/pkg/fault"
 )
 
-// tipSteps is the pages of a tip-off, one question each, in their order.
+// tipSteps is the pages of a tip-off, one question each, in their order. The page
+// of photos is for who wants it, from the third and the last of them.
 var tipSteps = []string{"about", "where", "what", "who", "check"}
 
 // tipForm is one page of a tip-off. What was said on the others travels with it:
@@ -32,11 +33,19 @@ type tipForm struct {
 
 // Number is which page it is, of how many.
 func (f tipForm) Number() string {
+	if f.Step == "photos" {
+		return "照片（可不填）"
+	}
 	return fmt.Sprintf("第 %d 步，共 %d 步", slices.Index(tipSteps, f.Step)+1, len(tipSteps))
 }
 
 // Back is the page before; "" if there is none.
-func (f tipForm) Back() string { return tipSteps[max(slices.Index(tipSteps, f.Step)-1, 0)] }
+func (f tipForm) Back() string {
+	if f.Step == "photos" {
+		return "what"
+	}
+	return tipSteps[max(slices.Index(tipSteps, f.Step)-1, 0)]
+}
 
 // Kind is what f is about, in words.
 func (f tipForm) Kind() string { return wordOf("subject_kind", f.SubjectKind) }
@@ -84,6 +93,7 @@ type tipDraft struct {
 	Text            string       `json:"text"`
 	HappenedOn      string       `json:"happened_on,omitempty"`
 	Identity        *tipIdentity `json:"identity,omitempty"`
+	Photos          []string     `json:"photos,omitempty"`
 }
 
 type tipIdentity struct {
@@ -134,6 +144,12 @@ func (d *door) tipStep(w http.ResponseWriter, r *http.Request) error {
 		if f.Wrong = t.wrong(tipSteps[i]); f.Wrong != nil {
 			f.Step, f.After = tipSteps[i], r.PostForm.Get("to")
 			return d.tipWrong(w, r, f)
+		}
+	}
+	if r.PostForm.Get("to") == "photos" {
+		f.Step = "photos"
+		if r.PostForm.Get("step") == "check" {
+			f.After = "check"
 		}
 	}
 	d.render(w, r, http.StatusOK, "tipoff", view{Title: "举报投诉", Body: f})
@@ -219,7 +235,7 @@ func draft(r *http.Request) (tipDraft, error) {
 	t := tipDraft{
 		Key: get("key"), SubjectKind: get("subject_kind"), Institution: get("institution"), InstitutionName: get("institution_name"),
 		PlaceAddress: get("place_address"), PlaceSignboard: get("place_signboard"), PlacePhone: get("place_phone"), Person: get("person"),
-		Text: strings.ReplaceAll(get("text"), "\r\n", "\n"), HappenedOn: get("happened_on"),
+		Text: strings.ReplaceAll(get("text"), "\r\n", "\n"), HappenedOn: get("happened_on"), Photos: r.PostForm["photo_id"],
 	}
 	if t.Key == "" {
 		t.Key = uuid.NewString()

@@ -30,6 +30,7 @@ type tipDesk struct {
 	mu   sync.Mutex
 	seen []string // of each request: headers and body
 	said []tipSaid
+	keys []string // of photos
 }
 
 type tipSaid struct {
@@ -97,16 +98,23 @@ func withDesk(t *testing.T) (*suite, *tipDesk) {
 	kit.Route(api, "POST /v1/tips/supplement", "SupplementTip", auth.Public, d.track, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/rate", "RateTip", auth.Public, d.judge, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/unsolved", "UnsolvedTip", auth.Public, d.judge, kit.Unseen)
+	kit.Upload(api, "POST /v1/photos", "AddPhoto", auth.Public, 11<<20, d.addPhoto, kit.Unseen)
+	kit.Download(api, "POST /v1/tips/track/photo", "TrackPhoto", auth.Public, d.trackPhoto, kit.Unseen)
 	kit.Upload(api, "POST /v1/imports", "ImportTips", auth.Permit("x"), 64<<20, func(_ context.Context, _ struct{ once.Key }, r io.Reader) (map[string]int64, error) {
 		n, err := io.Copy(io.Discard, r)
 		return map[string]int64{"bytes": n}, err
 	})
 	h := api.Handler()
 	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var body bytes.Buffer
+		r.Body = io.NopCloser(io.TeeReader(r.Body, &body))
+		h.ServeHTTP(w, r)
 		d.mu.Lock()
 		d.seen = append(d.seen, fmt.Sprint(r.URL, r.Header))
+		if r.URL.Path == "/v1/photos" {
+			d.seen = append(d.seen, body.String())
+		}
 		d.mu.Unlock()
-		h.ServeHTTP(w, r)
 	}))
 	t.Cleanup(srv.Close)
 	s.Find = peer.Static(map[string]string{"tipoff": srv.Listener.Addr().String()})

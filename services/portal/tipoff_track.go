@@ -43,6 +43,10 @@ type tracked struct {
 			AskedOn day.Date `json:"asked_on"`
 			Answer  string
 		}
+		Photos []struct {
+			ID            string
+			Width, Height int
+		}
 		Notices []string
 	}
 }

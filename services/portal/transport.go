@@ -120,7 +120,10 @@ func (d *door) note(r *http.Request, err error) {
 
 // counted lets through what its visitor's bucket has room for, with a body of at
 // most maxBody.
-func (d *door) counted(next http.Handler) http.Handler {
+func (d *door) counted(next http.Handler) http.Handler { return d.countedUpTo(maxBody, next) }
+
+// countedUpTo is counted, with a body of at most limit bytes.
+func (d *door) countedUpTo(limit int64, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		v, err := d.visitor(r)
 		if err != nil {
@@ -132,7 +135,7 @@ func (d *door) counted(next http.Handler) http.Handler {
 			return
 		}
 		r = r.WithContext(context.WithValue(r.Context(), visitorKey{}, v))
-		r.Body = http.MaxBytesReader(w, r.Body, maxBody)
+		r.Body = http.MaxBytesReader(w, r.Body, limit)
 		next.ServeHTTP(w, r)
 	})
 }

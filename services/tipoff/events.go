@@ -124,7 +124,7 @@ func (s *Service) resultAnswer(t *Tip, e *inspectionv1.ResultPublished) Answer {
 
 // Timers is what the passing of a last day means.
 func (s *Service) Timers() []due.Timer {
-	return []due.Timer{{Name: "tip_overdue", Next: lockOverdue, Apply: s.overdue, Together: 32}}
+	return []due.Timer{{Name: "tip_overdue", Next: lockOverdue, Apply: s.overdue, Together: 32}, s.Photos.Timer()}
 }
 
 // overdue notes and publishes that a clock ran out. Its case goes on.

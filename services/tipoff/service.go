@@ -11,6 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 	"google.golang.org/protobuf/proto"
 
+	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/event"
@@ -35,6 +36,7 @@ type Service struct {
 	Pepper Pepper
 	Seal   Seal
 	Home   string // division whose intake office gets what names no place
+	Photos *attach.Box
 }
 
 func (s *Service) today() day.Date { return day.Of(s.Now()) }

@@ -26,6 +26,7 @@ type SubmitTip struct {
 	Text         string    `json:"text" minLength:"5" maxLength:"5000" description:"what happened; please do not name yourself here"`
 	HappenedOn   *day.Date `json:"happened_on,omitempty"`
 	Identity     *Identity `json:"identity,omitempty" description:"optional; sealed to the intake office, unseen by those who handle the case"`
+	Photos       []string  `json:"photos,omitempty" maxItems:"6" description:"ids of photos that were added"`
 }
 
 // Receipt is the answer to a tip-off. Its code is shown this once.
@@ -92,6 +93,9 @@ func (s *Service) submit(ctx context.Context, tx pgx.Tx, req SubmitTip) (given, 
 		if err := insertIdentity(ctx, tx, t.ID, sealed); err != nil {
 			return given{}, err
 		}
+	}
+	if err := s.Photos.Bind(ctx, tx, t.ID, "", req.Photos); err != nil {
+		return given{}, err
 	}
 	grounds, err := s.start(ctx, tx, t, t.ReceivedOn, t.ReceivedOn, fromReceipt(t.Nature, t.Channel)...)
 	if err != nil {
@@ -194,6 +198,7 @@ type Track struct {
 	Reason      string     `json:"reason" description:"why it was sent back, and where to go"`
 	Answers     []Answer   `json:"answers"`
 	Questions   []Question `json:"questions"`
+	Photos      []Photo    `json:"photos"`
 	Notices     []string   `json:"notices" description:"each time that the reporter's identity was read, and why"`
 	Feedback    *Feedback  `json:"feedback,omitempty" description:"what the reporter said of the answer"`
 	CanReopen   bool       `json:"can_reopen" description:"the reporter may say, once, that it is still not settled"`
@@ -269,6 +274,9 @@ func (s *Service) track(ctx context.Context, tx pgx.Tx, t *Tip) (Track, error) {
 		k.Answers[i].FollowUpID = ""
 	}
 	if k.Questions, err = listQuestions(ctx, tx, t.ID); err != nil {
+		return k, err
+	}
+	if k.Photos, err = s.photos(ctx, tx, t.ID); err != nil {
 		return k, err
 	}
 	requests, err := listRequests(ctx, tx, t.ID, "")

@@ -18,6 +18,8 @@ import (
 	"golang.org/x/sync/errgroup"
 	"google.golang.org/protobuf/proto"
 
+	"xunguan/pkg/attach"
+	"xunguan/pkg/attach/attachtest"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/due"
@@ -41,6 +43,8 @@ type bench struct {
 	now  atomic.Pointer[time.Time]
 	keys atomic.Int64
 	mux  event.Mux
+
+	store *attachtest.Service
 }
 
 func newBench(t testing.TB) *bench {
@@ -56,6 +60,8 @@ func newBench(t testing.TB) *bench {
 		DB: db, Now: b.clockNow, Pepper: tipoff.Pepper(strings.Repeat("p", 32)),
 		Seal: tipoff.Seal{To: id.Recipient(), With: id}, Home: "320508",
 	}
+	b.Photos = &attach.Box{DB: db, Now: b.clockNow, Blind: true}
+	b.store, b.Photos.Objects = attachtest.New(t)
 	b.at("2026-03-02")
 	b.Listen(b.mux)
 	b.hear(&licensingv1.LicenceIssued{Institution: &licensingv1.Institution{

@@ -57,6 +57,7 @@ type Case struct {
 	Intake    *IntakeCase   `json:"intake,omitempty"`
 	Feedback  *Feedback     `json:"feedback,omitempty" description:"what the reporter said of the answer"`
 	Requests  []Asked       `json:"identity_requests,omitempty" description:"for the intake office alone"`
+	Photos    []Photo       `json:"photos,omitempty" description:"for those who may read the text"`
 }
 
 // IntakeCase is what the intake office knows besides.
@@ -102,9 +103,12 @@ func (s *Service) file(ctx context.Context, tx pgx.Tx, t *Tip) (f Case, err erro
 	if f.Timeline, err = listTimeline(ctx, tx, t.ID); err != nil {
 		return f, err
 	}
-	if has(c, intakeRole) || c.Agency == t.Owner && !has(c, cityRole) {
+	if wordByWord(c, t) {
 		f.Text = t.Text
 		if f.Questions, err = listQuestions(ctx, tx, t.ID); err != nil {
+			return f, err
+		}
+		if f.Photos, err = s.photos(ctx, tx, t.ID); err != nil {
 			return f, err
 		}
 	}

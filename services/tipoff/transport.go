@@ -1,6 +1,7 @@
 package tipoff
 
 import (
+	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/kit"
 )
@@ -16,6 +17,9 @@ var (
 	ImportFiles    = auth.Permit("tipoff:file:import")
 	RepublishTips  = auth.Permit("tipoff:event:republish")
 )
+
+// photoLimit is a photo and its wrapping, in bytes.
+const photoLimit = attach.MaxBytes + 64<<10
 
 // Grants says which role may do what.
 var Grants = auth.Roles(grants())
@@ -39,10 +43,13 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/tips/supplement", "SupplementTip", auth.Public, s.SupplementTip, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/rate", "RateTip", auth.Public, s.RateTip, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/unsolved", "UnsolvedTip", auth.Public, s.UnsolvedTip, kit.Unseen)
+	kit.Upload(api, "POST /v1/photos", "AddPhoto", auth.Public, photoLimit, s.AddPhoto, kit.Unseen)
+	kit.Download(api, "POST /v1/tips/track/photo", "TrackPhoto", auth.Public, s.TrackPhoto, kit.Unseen)
 	kit.Route(api, "GET /v1/summary", "Summarise", auth.Public, s.Summarise)
 
 	kit.Route(api, "GET /v1/tips", "ListTips", ReadTips, s.ListTips)
 	kit.Route(api, "GET /v1/tips/{id}", "FindTip", ReadTips, s.FindTip)
+	kit.Download(api, "GET /v1/tips/{id}/photos/{photo}", "ReadPhoto", ReadTips, s.ReadPhoto)
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadTips, s.Inbox)
 
 	kit.Route(api, "POST /v1/tips/{id}/tie", "TieTip", TriageTips, s.TieTip)

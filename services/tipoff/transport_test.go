@@ -62,11 +62,14 @@ var matrix = map[string]call{
 	"SupplementTip": {"POST /v1/tips/supplement", `{"number":"x","code":"y","text":"z"}`, []string{"public"}, nil},
 	"RateTip":       {"POST /v1/tips/rate", `{"number":"x","code":"y","attitude":"GOOD","solved":"NO"}`, []string{"public"}, nil},
 	"UnsolvedTip":   {"POST /v1/tips/unsolved", `{"number":"x","code":"y","text":"学费仍未退还"}`, []string{"public"}, nil},
+	"AddPhoto":      {"POST /v1/photos", "photo", []string{"public"}, nil},
+	"TrackPhoto":    {"POST /v1/tips/track/photo", `{"number":"x","code":"y","photo":"z"}`, []string{"public"}, nil},
 	"Summarise":     {"GET /v1/summary", "", []string{"public"}, nil},
 
-	"ListTips": {"GET /v1/tips", "", everyone, nil},
-	"FindTip":  {"GET /v1/tips/{id}", "", everyone, inScope},
-	"Inbox":    {"GET /v1/inbox", "", everyone, nil},
+	"ListTips":  {"GET /v1/tips", "", everyone, nil},
+	"FindTip":   {"GET /v1/tips/{id}", "", everyone, inScope},
+	"ReadPhoto": {"GET /v1/tips/{id}/photos/{photo}", "", everyone, []string{"intake", "intake2", "examiner"}},
+	"Inbox":     {"GET /v1/inbox", "", everyone, nil},
 
 	"TieTip":         {"POST /v1/tips/{id}/tie", `{"subject_kind":"INSTITUTION","institution_name":"某某学校","category":"其他","summary":"收费事实的摘要"}`, intakes, inScope},
 	"RejectTip":      {"POST /v1/tips/{id}/reject", `{"reason":"请向住建部门反映"}`, intakes, inScope},
@@ -98,7 +101,8 @@ var matrix = map[string]call{
 func TestMatrix(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
-	_, id := b.submit(func(r *tipoff.SubmitTip) { r.Identity = &tipoff.Identity{Name: "某"} })
+	added := b.add(30)
+	_, id := b.submit(func(r *tipoff.SubmitTip) { r.Identity, r.Photos = &tipoff.Identity{Name: "某"}, []string{added} })
 	_, other := b.submit()
 	b.tie(id)
 	b.dispatch(id, "education")
@@ -115,7 +119,7 @@ func TestMatrix(t *testing.T) {
 			t.Errorf("%s (%s) is not in the matrix", r.Pattern, r.Name)
 			continue
 		}
-		path := strings.NewReplacer("{id}", id, "{asked}", asked.ID).Replace(c.path)
+		path := strings.NewReplacer("{id}", id, "{asked}", asked.ID, "{photo}", added).Replace(c.path)
 		body := strings.ReplaceAll(c.body, "{other}", other)
 		for _, who := range append(slices.Sorted(maps.Keys(personas)), "nobody") {
 			rec := httptest.NewRecorder()
@@ -163,6 +167,9 @@ func (b *bench) request(path, body, who string) *http.Request {
 	contentType := "application/json"
 	if body == "file" {
 		body, contentType = upload(b.t, "id,user,subject,sent_at,text,reply,replied_at\n")
+	}
+	if body == "photo" {
+		body, contentType = upload(b.t, string(photo(b.t, 30)))
 	}
 	r := httptest.NewRequest(method, target, strings.NewReader(body))
 	r.Header.Set("Content-Type", contentType)

@@ -6,19 +6,30 @@ import (
 	"slices"
 
 	"xunguan/pkg/app"
+	"xunguan/pkg/attach"
 	"xunguan/pkg/event"
 	"xunguan/pkg/rule"
 	"xunguan/services/inspection"
 )
 
+type config struct {
+	app.Config `embed:""`
+	Objects    attach.Config `embed:""`
+}
+
 func main() { app.Main("inspection", build) }
 
-func build(ctx context.Context, a *app.App, c app.Config) error {
-	b, err := a.Open(ctx, c, inspection.Migrations(), inspection.Grants)
+func build(ctx context.Context, a *app.App, c config) error {
+	b, err := a.Open(ctx, c.Config, inspection.Migrations(), inspection.Grants)
 	if err != nil {
 		return err
 	}
-	s := &inspection.Service{DB: b.DB, Now: b.Clock.Now}
+	objects, err := attach.Open(c.Objects)
+	if err != nil {
+		return err
+	}
+	b.Report("objects", objects.Reachable)
+	s := &inspection.Service{DB: b.DB, Now: b.Clock.Now, Photos: &attach.Box{DB: b.DB, Objects: objects, Now: b.Clock.Now}}
 	s.Routes(b.API)
 	m := event.Mux{}
 	b.Rules(m, inspection.Rules...)

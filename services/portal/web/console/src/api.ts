@@ -38,6 +38,27 @@ export async function answer<T>(call: Promise<{ data?: T; error?: unknown }>): P
   return data
 }
 
+/** Photo is a photo that a service took in. */
+export type Photo = Schema<'Inspection_AttachAttachment'>
+
+/**
+ * sendPhoto adds file to inspection under id, of one's own making: sent again it
+ * is the same photo. It throws the problem, or why no answer came.
+ */
+export async function sendPhoto(id: string, file: Blob): Promise<Photo> {
+  const form = new FormData()
+  form.append('file', file, 'photo')
+  const response = await fetch(`/api/inspection/v1/photos/${id}`, {
+    method: 'POST',
+    headers: { 'Idempotency-Key': id, 'X-CSRF-Token': session.value?.csrf ?? '' },
+    body: form,
+    signal: AbortSignal.timeout(3 * patience),
+  })
+  const said: unknown = await response.json()
+  if (!response.ok) throw said
+  return said as Photo
+}
+
 /**
  * send posts body to href of service. key makes it act once however often it is
  * sent: keep it until an answer came. It throws the problem, or why none came.

@@ -19,7 +19,7 @@ export const picks = (f: Field): boolean => f.type === 'list' && !!f.choices?.le
 /** first is what is in the form before anybody types. */
 export function first(fields: Field[]): Values {
   return Object.fromEntries(
-    fields.map((f) => [f.name, picks(f) ? (f.value ?? '').split('\n').filter((v) => f.choices!.includes(v)) : (f.value ?? '')]),
+    fields.map((f) => [f.name, f.type === 'photos' ? [] : picks(f) ? (f.value ?? '').split('\n').filter((v) => f.choices!.includes(v)) : (f.value ?? '')]),
   )
 }
 
