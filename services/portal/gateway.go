@@ -71,16 +71,33 @@ func (d *door) pass(w http.ResponseWriter, r *http.Request, v visitor) error {
 	if err != nil {
 		return err
 	}
+	return bring(w, resp)
+}
+
+// kept is how much of an answer is read before its status is written: all of it, but
+// for large files.
+const kept = 4 << 20
+
+// bring writes resp as it came, and closes it. One that a service did not end is no
+// answer: Unavailable, so that it is asked for again. Of a large one the status is out
+// by then, and the connection is broken: a visitor must not take a part for the whole.
+func bring(w http.ResponseWriter, resp *http.Response) error {
 	defer resp.Body.Close()
+	start, err := io.ReadAll(io.LimitReader(resp.Body, kept))
+	if err != nil {
+		return fault.Unavailable.Wrap(err)
+	}
 	for _, name := range returned {
 		if value := resp.Header.Get(name); value != "" {
 			w.Header().Set(name, value)
 		}
 	}
 	w.WriteHeader(resp.StatusCode)
-	_, err = io.Copy(w, resp.Body)
-	if err != nil && !reporting(r) { // the status is out: the visitor sees a broken answer, we say why
-		d.Log.WarnContext(r.Context(), "answer cut short", "service", out.URL.Host, "err", err)
+	if _, err = w.Write(start); err != nil {
+		return nil //nolint:nilerr // the visitor has gone
+	}
+	if _, err = io.Copy(w, resp.Body); err != nil {
+		panic(http.ErrAbortHandler)
 	}
 	return nil
 }

@@ -1,14 +1,18 @@
 package portal
 
 import (
+	"bytes"
 	"crypto/ed25519"
 	"encoding/json"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"strings"
 	"testing"
 	"time"
 
 	"xunguan/pkg/auth"
+	"xunguan/pkg/peer"
 )
 
 const word = "/api/escrow/v1/words/1"
@@ -51,6 +55,35 @@ func TestGatewayKeys(t *testing.T) {
 	p.do("POST", word, `{"words":"hi"}`, "X-CSRF-Token", p.csrf).want(t, 400, `"/header/Idempotency-Key"`)
 	if n := s.words(); n != 1 {
 		t.Errorf("%d effects, want 1", n)
+	}
+}
+
+// TestGatewayCutShort is that an answer which its service did not end is none: a small
+// one is asked for again, of a large one the connection breaks.
+func TestGatewayCutShort(t *testing.T) {
+	t.Parallel()
+	for _, much := range []int{10, kept + 1000} {
+		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+			_, _ = w.Write(bytes.Repeat([]byte("x"), much))
+			_ = http.NewResponseController(w).Flush()
+			panic(http.ErrAbortHandler)
+		}))
+		t.Cleanup(service.Close)
+		s := newSuite(t, func(s *Service) {
+			s.Peers = peer.Client(peer.Static(map[string]string{"escrow": service.Listener.Addr().String()}))
+		})
+		resp, err := http.Get(s.doors[Public].URL + "/api/escrow/v1/words") //nolint:noctx // a test
+		if err != nil {
+			t.Fatal(err)
+		}
+		body, err := io.ReadAll(resp.Body)
+		_ = resp.Body.Close()
+		if much <= kept && (resp.StatusCode != 503 || resp.Header.Get("Retry-After") == "" || err != nil || !strings.Contains(string(body), "unavailable")) {
+			t.Errorf("%d bytes: %s %v %s", much, resp.Status, err, body)
+		}
+		if much > kept && err == nil {
+			t.Errorf("%d bytes: %s, %d bytes taken for the whole", much, resp.Status, len(body))
+		}
 	}
 }
 

@@ -73,7 +73,10 @@ func (d *door) observed(next http.Handler) http.Handler {
 		r = r.WithContext(ctx) // the mux writes the route's pattern into this one
 		rec := &status{ResponseWriter: w, code: http.StatusOK}
 		defer func() {
-			if p := recover(); p != nil {
+			p := recover()
+			if p == http.ErrAbortHandler { //nolint:errorlint // what net/http itself compares
+				defer panic(p)
+			} else if p != nil {
 				d.Log.ErrorContext(ctx, "panic", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 				fault.WriteHTTP(ctx, fault.Internal.Errorf("panic"), rec)
 			}

@@ -36,7 +36,11 @@ func (d *door) unseen(next http.Handler, w http.ResponseWriter, r *http.Request)
 	}
 	rec := &status{ResponseWriter: w, code: http.StatusOK}
 	defer func() {
-		if p := recover(); p != nil {
+		p := recover()
+		if p == http.ErrAbortHandler { //nolint:errorlint // what net/http itself compares
+			panic(p)
+		}
+		if p != nil {
 			d.Log.Error("panic", slog.String("where", "tip-off"), slog.String("stack", string(debug.Stack())))
 			fault.WriteHTTP(r.Context(), fault.Internal.Errorf("panic"), rec)
 		}

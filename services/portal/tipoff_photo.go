@@ -163,10 +163,5 @@ func (d *door) trackPhoto(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	defer resp.Body.Close()
-	for _, name := range returned {
-		w.Header().Set(name, resp.Header.Get(name))
-	}
-	_, err = io.Copy(w, resp.Body)
-	return err
+	return bring(w, resp)
 }
