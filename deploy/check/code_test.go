@@ -71,28 +71,35 @@ func prepare() error {
 	return nil
 }
 
-// stages are those of the Dockerfile.
-func stages() ([]instructions.Stage, error) {
+// stages are those of the Dockerfile: what makes the pages, what makes the
+// programs, and what runs.
+func stages() (pages, build, run instructions.Stage, err error) {
 	f, err := os.Open(filepath.Join(root, "deploy", "Dockerfile"))
 	if err != nil {
-		return nil, err
+		return pages, build, run, err
 	}
 	defer f.Close()
 	tree, err := parser.Parse(f)
 	if err != nil {
-		return nil, err
+		return pages, build, run, err
 	}
 	list, _, err := instructions.Parse(tree.AST, nil)
-	return list, err
+	if err == nil && len(list) != 3 {
+		err = fmt.Errorf("the Dockerfile has %d stages, want 3", len(list))
+	}
+	if err != nil {
+		return pages, build, run, err
+	}
+	return list[0], list[1], list[2], nil
 }
 
 // built is the packages that the Dockerfile builds.
 func built() ([]string, error) {
-	list, err := stages()
+	_, build, _, err := stages()
 	if err != nil {
 		return nil, err
 	}
-	for _, c := range list[0].Commands {
+	for _, c := range build.Commands {
 		run, ok := c.(*instructions.RunCommand)
 		if !ok || !strings.Contains(run.CmdLine[0], "go build") {
 			continue

@@ -288,8 +288,8 @@ type ContractView struct {
 // fields is what the actions of a contract and its lessons ask for.
 var fields = map[string][]flow.Field{
 	"pay": {
-		{Name: "amount_fen", Label: "金额（分），须等于合同总价", Type: "number", Required: true},
-		{Name: "reference", Label: "付款业务编号", Type: "text", Required: true},
+		{Name: "amount_fen", Label: "付款金额（元），须等于本次应付的价款", Type: "yuan", Required: true},
+		{Name: "reference", Label: "付款业务编号（银行回单上的）", Type: "line", Required: true},
 	},
 	"refunds": {
 		{Name: "lessons", Label: "退课时数（自末课起）", Type: "number"},
@@ -305,7 +305,7 @@ var fields = map[string][]flow.Field{
 	"settle": {
 		{Name: "fault", Label: "认定为谁的原因", Type: "choice", Required: true, Choices: []string{consumerReason, operatorFault}, Names: []string{bases[consumerReason], bases[operatorFault]}},
 		{Name: "ground", Label: "非消费者原因的情形", Type: "choice", Choices: groundKeys, Names: groundNames},
-		{Name: "market_price_fen", Label: "打折前价格不合理的，按市场价认定的总价（分）", Type: "number"},
+		{Name: "market_price_fen", Label: "打折前价格不合理的，按市场价认定的总价（元）", Type: "yuan"},
 		{Name: "reason", Label: "调解协议或裁判文书", Type: "text", Required: true},
 	},
 	"taught": {{Name: "taught_on", Label: "授课日期", Type: "date"}},

@@ -3,6 +3,7 @@ package escrow
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"github.com/jackc/pgx/v5"
 
@@ -84,8 +85,9 @@ func waiting(ctx context.Context, tx pgx.Tx, by auth.Caller) ([]waitingRow, erro
 }
 
 func (r waitingRow) item() Item {
+	found, _, _ := strings.Cut(r.Words, "。") // what would clear it stands on its page
 	titles := map[string]string{
-		"flag":      fmt.Sprintf("%s · %s：%s", r.Institution, r.Course, r.Words),
+		"flag":      fmt.Sprintf("%s · %s：%s", r.Institution, r.Course, found),
 		"lesson":    fmt.Sprintf("%s · %s 第 %d 课时待确认", r.Institution, r.Course, r.N),
 		"contract":  fmt.Sprintf("%s · %s %s", r.Institution, r.Course, contractStates[r.State]),
 		"refund":    fmt.Sprintf("%s 退费申请 %s 待答复", r.Course, r.Fen.Yuan()),

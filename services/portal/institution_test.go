@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -56,6 +57,28 @@ func (s *suite) open(schools ...*licensingv1.Institution) {
 
 func white(i *licensingv1.Institution) {
 	i.List = &licensingv1.ListEntry{Id: "e1", InstitutionId: i.GetId(), List: "WHITE", State: "PUBLISHED", Since: "2026-03-10", Until: "2027-03-09", Basis: "苏教规〔2024〕1号", DecidedBy: "苏州市姑苏区教育局", Objection: "可自公布之日起六十日内申请行政复议"}
+}
+
+// TestPlaces is what a search may be narrowed to: where there are institutions,
+// the city above, and where the page is narrowed to already.
+func TestPlaces(t *testing.T) {
+	t.Parallel()
+	s := newSuite(t)
+	at := func(code string) func(*licensingv1.Institution) {
+		return func(i *licensingv1.Institution) { i.Jurisdiction = code }
+	}
+	s.open(school("a", "甲", at("320508")), school("b", "乙", at("320506")), school("c", "丙", at("320508")))
+	for in, want := range map[string][]string{"": {"320500", "320506", "320508"}, "110101": {"110101", "320500", "320506", "320508"}, "999999": {"320500", "320506", "320508"}} {
+		places, err := s.places(t.Context(), in)
+		var got []string
+		for _, p := range places {
+			got = append(got, p.Code)
+		}
+		if err != nil || !slices.Equal(got, want) {
+			t.Errorf("at %q: %v, %v; want %v", in, got, err, want)
+		}
+	}
+	s.browser(Public).get("/?q=甲&jurisdiction=320506").want(t, 200, `<option value="320506" selected>江苏省苏州市吴中区</option>`, `<option value="320508">江苏省苏州市姑苏区</option>`)
 }
 
 // TestSearch is what a search finds: by one character, two, or many; by number;

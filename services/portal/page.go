@@ -11,6 +11,7 @@ import (
 	"strings"
 
 	"xunguan/pkg/day"
+	"xunguan/pkg/division"
 	"xunguan/pkg/fault"
 )
 
@@ -42,7 +43,7 @@ var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "ca
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
 		"date": date, "moment": moment, "yuan": yuan, "nth": func(i int) int { return i + 1 }, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all map[string]string) fieldError { return fieldError{name, all[name]} },
-		"place": func(code string) string { return readable("jurisdiction", code) }, "provenance": func(code string) string { return wordOf("provenance", code) },
+		"fullname": division.Name, "place": func(code string) string { return readable("jurisdiction", code) }, "provenance": func(code string) string { return wordOf("provenance", code) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	all := make(map[string]*template.Template)
 	for _, n := range names {

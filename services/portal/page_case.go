@@ -5,7 +5,9 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/google/uuid"
@@ -42,7 +44,7 @@ type listView struct {
 // partView is a part of a case: a lesson, a refund, a visit. It may have actions
 // of its own, and a page.
 type partView struct {
-	Name, Href string // of its page; "" is none
+	Name, Href string // what it is called, and its page; "" is none
 	State      string
 	Lamp       *item // how its deadline stands; nil without one
 	Waits      bool  // for who looks
@@ -346,6 +348,12 @@ func bodyOf(form url.Values) ([]byte, error) {
 				return nil, fault.Fields(fault.Field{Pointer: "/" + field, Detail: "应为数字"})
 			}
 			put(body, field, json.Number(text))
+		case "yuan":
+			fen, ok := fenOf(text)
+			if !ok {
+				return nil, fault.Fields(fault.Field{Pointer: "/" + field, Detail: "应为金额，如 4800 或 4800.50"})
+			}
+			put(body, field, fen)
 		case "boolean":
 			put(body, field, text == "true")
 		case "list":
@@ -355,6 +363,19 @@ func bodyOf(form url.Values) ([]byte, error) {
 		}
 	}
 	return json.Marshal(body)
+}
+
+// amount is money as people type it: at most two digits of 分.
+var amount = regexp.MustCompile(`^([0-9]{1,12})(?:\.([0-9]{1,2}))?$`)
+
+// fenOf is the 分 of an amount in 元.
+func fenOf(text string) (int64, bool) {
+	m := amount.FindStringSubmatch(strings.NewReplacer(",", "", "，", "").Replace(text))
+	if m == nil {
+		return 0, false
+	}
+	fen, err := strconv.ParseInt(m[1]+(m[2] + "00")[:2], 10, 64)
+	return fen, err == nil
 }
 
 // put sets field of body; sponsor.name is the name of body's sponsor.

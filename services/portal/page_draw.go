@@ -6,6 +6,7 @@ import (
 	"net/url"
 
 	"xunguan/pkg/day"
+	"xunguan/pkg/division"
 )
 
 // drawView is a random draw as inspection publishes it. The file itself, which
@@ -69,6 +70,7 @@ func (d *door) draw(w http.ResponseWriter, r *http.Request) error {
 // resultsView is published results, which may be narrowed to a place.
 type resultsView struct {
 	Jurisdiction string
+	Places       []division.Division
 	Rows         []fact
 }
 
@@ -83,7 +85,7 @@ func (d *door) results(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	v := resultsView{Jurisdiction: place}
+	v := resultsView{Jurisdiction: place, Places: d.offered(r, place)}
 	for _, row := range f.list() {
 		v.Rows = append(v.Rows, row.linked(nil))
 	}

@@ -24,9 +24,9 @@ func (d *door) waits(r *http.Request, v visitor) []item {
 	return items
 }
 
-// forParent puts first the lessons that wait for the parent's word, each with the
-// days left until silence confirms it, and lets them say with one tap that there
-// was none. A refund is applied for where it is calculated.
+// forParent calls lessons by their numbers and puts first those that wait for the
+// parent's word, each with the days left until silence confirms it, and lets them
+// say with one tap that there was none. A refund is applied for where it is calculated.
 func (c *caseView) forParent(contract string, waits []item) {
 	calculated(contract, c.Actions)
 	for l := range c.Lists {
@@ -34,7 +34,11 @@ func (c *caseView) forParent(contract string, waits []item) {
 		for p := range parts {
 			part := &parts[p]
 			part.Actions = quick(part.Actions)
-			id := contract + "/" + fact{Facts: part.Facts}.At("n").Raw
+			n := fact{Facts: part.Facts}.At("n").Raw
+			if n != "" {
+				part.Name, part.Facts = "第 "+n+" 课时", fact{Facts: part.Facts}.without("n")
+			}
+			id := contract + "/" + n
 			i := slices.IndexFunc(waits, func(w item) bool { return w.Kind == "lesson" && w.ID == id })
 			if i < 0 {
 				continue

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"unicode/utf8"
 
+	"xunguan/pkg/division"
 	"xunguan/pkg/fault"
 )
 
@@ -28,6 +29,7 @@ func (d *door) publicPages(mux *table) {
 // searchView is the home page: the search, and what it found.
 type searchView struct {
 	Q, Jurisdiction, Status string
+	Places                  []division.Division
 	Asked                   bool
 	Found                   Institutions
 	Next, Previous          string // addresses; "" is none
@@ -39,6 +41,7 @@ func (d *door) home(w http.ResponseWriter, r *http.Request) error {
 	s := searchView{Q: q.Get("q"), Jurisdiction: q.Get("jurisdiction"), Status: q.Get("status"), Asked: q.Has("q")}
 	page, _ := strconv.Atoi(q.Get("page"))
 	page = min(max(page, 1), 100)
+	s.Places = d.offered(r, s.Jurisdiction)
 	if !s.Asked {
 		d.render(w, r, http.StatusOK, "home", view{Title: "查机构", Body: s})
 		return nil
@@ -62,6 +65,16 @@ func (d *door) home(w http.ResponseWriter, r *http.Request) error {
 	}
 	d.render(w, r, http.StatusOK, "home", view{Title: "查机构", Body: s})
 	return nil
+}
+
+// offered is the places that a page may be narrowed to. The page does without
+// them, if it must.
+func (d *door) offered(r *http.Request, at string) []division.Division {
+	places, err := d.places(r.Context(), at)
+	if err != nil {
+		d.note(r, err)
+	}
+	return places
 }
 
 // institution answers GET /institutions/{id} of the public.

@@ -266,7 +266,7 @@ func TestMoneyPages(t *testing.T) {
 	c := p.get("/contracts/c1")
 	c.want(t, 200, "付款前请知悉", "超过 5000 元", "签约", "确认上课", "100.00 元")
 	whole(t, "contract", c)
-	c.want(t, 200, "剩 2 个工作日", "自动确认，这一课的费用随即拨付给机构", `name="text.reason" value="这节课没上"`, "提出异议")
+	c.want(t, 200, "<strong>第 2 课时</strong>", "剩 2 个工作日", "自动确认，这一课的费用随即拨付给机构", `name="text.reason" value="这节课没上"`, "提出异议")
 	if strings.Index(c.body, "/lessons/2/") > strings.Index(c.body, "/lessons/1/") {
 		t.Error("the lesson that waits for the parent is not the first")
 	}

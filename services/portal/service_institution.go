@@ -1,7 +1,10 @@
 package portal
 
 import (
+	"cmp"
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -80,4 +83,19 @@ func (s *Service) FindInstitution(ctx context.Context, req FindInstitution) (Ins
 // describe fills what follows from the rest.
 func (i *Institution) describe() {
 	i.JurisdictionName, i.StatusName, i.Object = division.Name(i.Jurisdiction), name(i.Status), i.objection()
+}
+
+// places is what a search may be narrowed to: the divisions that have an
+// institution, the cities above them, and at, if there is such a division.
+func (s *Service) places(ctx context.Context, at string) ([]division.Division, error) {
+	codes, err := pg.InTx(ctx, s.DB, func(tx pgx.Tx) ([]string, error) { return listJurisdictions(ctx, tx) })
+	all := map[string]division.Division{}
+	for _, code := range append(codes, at) {
+		for _, above := range division.Ancestors(code) {
+			if d, _ := division.Find(above); d.Level == division.AtCity || above == code {
+				all[above] = d
+			}
+		}
+	}
+	return slices.SortedFunc(maps.Values(all), func(a, b division.Division) int { return cmp.Compare(a.Code, b.Code) }), err
 }

@@ -113,6 +113,22 @@ func searchInstitutions(ctx context.Context, tx pgx.Tx, terms []string, within, 
 	return found, err
 }
 
+// listJurisdictions returns the divisions that have an institution, in order of
+// code. It steps from one to the next by the index: there are many more
+// institutions than divisions.
+func listJurisdictions(ctx context.Context, tx pgx.Tx) ([]string, error) {
+	rows, err := tx.Query(ctx, `WITH RECURSIVE step AS (
+			(SELECT jurisdiction FROM institutions ORDER BY jurisdiction USING ~<~ LIMIT 1)
+			UNION ALL
+			SELECT (SELECT i.jurisdiction FROM institutions i WHERE i.jurisdiction ~>~ step.jurisdiction ORDER BY i.jurisdiction USING ~<~ LIMIT 1)
+			FROM step WHERE step.jurisdiction IS NOT NULL
+		) SELECT jurisdiction FROM step WHERE jurisdiction IS NOT NULL`)
+	if err != nil {
+		return nil, err
+	}
+	return pgx.CollectRows(rows, pgx.RowTo[string])
+}
+
 func countInstitutions(ctx context.Context, tx pgx.Tx) (n int, err error) {
 	err = tx.QueryRow(ctx, `SELECT count(*) FROM institutions`).Scan(&n)
 	return n, err

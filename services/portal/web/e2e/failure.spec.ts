@@ -1,6 +1,9 @@
+// What people see while a service is dead or slow: never less than they typed.
 import { readFileSync } from 'node:fs'
 import { expect, test } from '@playwright/test'
-import { look, shoot } from './page.ts'
+import { doors } from './playwright.config.ts'
+import { become, fill, look, open, shoot } from './page.ts'
+import { apply } from './suite.ts'
 
 /** The process of a service of the suite under test. */
 function pid(service: string): number {
@@ -55,4 +58,40 @@ test('a form that waits says so, and can be taken back', async ({ page }) => {
   await page.getByRole('button', { name: '停下，稍后再试' }).click()
   await expect(page.getByText('已停下')).toBeVisible()
   await expect(page.getByLabel('受理编号')).toHaveValue('TS-2026-0101-0000')
+})
+
+test('the console: a service that takes 30 seconds, and one that died', async ({ page }) => {
+  const { id } = await apply()
+  await become(page, 'examiner')
+  await open(page, `/applications/${id}`)
+  await page.getByRole('button', { name: '一次告知补正' }).click()
+  const typed = { 理由: '材料不全', 需补正的材料: '房屋租赁合同' }
+  await fill(page.locator('form'), typed)
+  const frozen = pid('licensing')
+  process.kill(frozen, 'SIGSTOP')
+  try {
+    await page.getByRole('button', { name: '确认一次告知补正' }).click()
+    await expect(page.getByRole('alert')).toContainText(/没有答复|没有应答|暂时/, { timeout: 30_000 })
+    await expect(page.getByLabel('理由')).toHaveValue(typed.理由)
+    await look(page)
+    await shoot(page, 'console-late')
+    page.once('dialog', (dialog) => void dialog.accept())
+    await page.goto(`${doors.staff}/console/`)
+    await expect(page.getByRole('alert')).toContainText('许可与名单的待办没有列出', { timeout: 30_000 })
+    await expect(page.locator('tbody tr').first()).toBeVisible() // of the other services
+    await look(page)
+  } finally {
+    process.kill(frozen, 'SIGCONT')
+  }
+  await expect(async () => {
+    await page.getByRole('button', { name: '重试' }).click()
+    await expect(page.getByRole('alert')).toHaveCount(0, { timeout: 5_000 })
+  }).toPass({ timeout: 60_000 })
+  process.kill(pid('licensing'), 'SIGKILL')
+  await page.goto(`${doors.staff}/console/applications/${id}`)
+  const again = page.getByRole('button', { name: '重试' })
+  await expect(async () => {
+    if (await again.isVisible()) await again.click()
+    await expect(page.getByRole('heading', { level: 1 })).toContainText(/待受理|待补正/, { timeout: 5_000 })
+  }).toPass({ timeout: 120_000 })
 })

@@ -9,6 +9,8 @@ const browser = {
   locale: 'zh-CN',
   timezoneId: 'Asia/Shanghai',
   baseURL: doors.public,
+  actionTimeout: 30_000,
+  navigationTimeout: 60_000,
   screenshot: 'only-on-failure' as const,
   launchOptions: {
     executablePath: process.env.XUNGUAN_CHROMIUM ?? '/usr/bin/chromium',
@@ -20,6 +22,7 @@ export default defineConfig({
   testDir: '.',
   outputDir: 'results',
   reporter: [['list']],
+  expect: { timeout: 20_000 },
   timeout: 180_000, // a machine that does other things, too
   workers: 1, // one suite, one legal clock
   webServer: {

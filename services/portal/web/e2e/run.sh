@@ -1,6 +1,7 @@
 #!/bin/sh
 # Runs the tests in a browser against a suite of its own, with data of its own.
 # Installs Debian's Chromium and a Chinese font where they are missing.
+# XUNGUAN_PICTURES=../pictures takes the README's pictures anew.
 set -eu
 root=$(cd "$(dirname "$0")/../../../.." && pwd)
 data=${XUNGUAN_DATA:-$root/.xunguan}/e2e
@@ -20,7 +21,7 @@ sh services/portal/web/build.sh tools
 [ -d services/portal/web/.node ] && PATH="$root/services/portal/web/.node/node_modules/.bin:$PATH"
 mkdir -p "$data/bin"
 go build -buildvcs=false -o "$data/bin/up" ./scripts/up
-export XUNGUAN_DATA="$data" XUNGUAN_PORT_OFFSET="${XUNGUAN_PORT_OFFSET:-30000}"
+export XUNGUAN_DATA="$data" XUNGUAN_PORT_OFFSET="${XUNGUAN_PORT_OFFSET:-22000}"
 "$data/bin/up" reset
 cd services/portal/web/e2e
 exec ../node_modules/.bin/playwright test "$@"

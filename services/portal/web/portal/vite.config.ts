@@ -1,4 +1,4 @@
-import { defineConfig } from 'vite'
+import { defineConfig } from 'vitest/config'
 import vue from '@vitejs/plugin-vue'
 import { budget } from '../budget.ts'
 
@@ -9,4 +9,5 @@ export default defineConfig({
     outDir: '../dist/portal', emptyOutDir: true, target: 'es2022', manifest: 'manifest.json',
     rolldownOptions: { input: { page: 'src/page.ts' } },
   },
+  test: { environment: 'happy-dom', include: ['src/**/*.test.ts'] },
 })

@@ -2,6 +2,7 @@
 // /api/openapi.json describes them. What changes something carries the session's
 // CSRF token and an Idempotency-Key, so that sending it again has no second effect.
 import createClient, { type Middleware } from 'openapi-fetch'
+import sentences from './zh-CN.json'
 import type { components, paths } from './schema'
 
 export type { components, paths } from './schema'
@@ -31,6 +32,6 @@ api.use(identity)
 export function problemOf(failure: unknown): Problem {
   if (typeof failure === 'object' && failure !== null && 'detail' in failure) return failure as Problem
   const late = failure instanceof DOMException && failure.name === 'TimeoutError'
-  const detail = late ? '服务很久没有答复。您填写的内容还在，可以再试一次。' : '没有连上服务。您填写的内容还在，请稍后再试。'
+  const detail = late ? sentences.late : sentences.unreachable
   return { type: 'urn:xunguan:problem:unavailable', status: 503, detail }
 }

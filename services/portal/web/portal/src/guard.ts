@@ -1,3 +1,5 @@
+import { t } from './catalogue'
+
 /** How long a form waits in silence, in milliseconds. */
 export const silence = 4000
 
@@ -26,14 +28,14 @@ function ask(page: Document, form: HTMLFormElement, again: () => void) {
   const note = page.createElement('p')
   note.className = 'waiting'
   note.setAttribute('role', 'status')
-  note.textContent = '服务迟迟没有答复。您填写的内容还在；可以继续等，也可以 '
+  note.textContent = t('waiting.still')
   const stop = page.createElement('button')
   stop.type = 'button'
-  stop.textContent = '停下，稍后再试'
+  stop.textContent = t('waiting.stop')
   stop.addEventListener('click', () => {
     window.stop()
     again()
-    note.textContent = '已停下，您填写的内容还在。再次提交不会重复。'
+    note.textContent = t('waiting.stopped')
   })
   note.append(stop)
   form.append(note)
