@@ -93,6 +93,7 @@ for (const scripts of [true, false]) {
 }
 
 test('an institution reports with evidence, and the office sees it', async ({ page }) => {
+  test.setTimeout(400_000)
   const visit = await openVisit()
   await act('examiner', `/visits/${visit}/parts/education/findings`, { item: 'ED-03', problem: true, detail: '从业人员名单没有公示' })
   await act('examiner', `/visits/${visit}/parts/education/sign`, { officers: ['examiner', 'examiner2'] })

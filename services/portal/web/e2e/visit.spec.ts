@@ -84,6 +84,7 @@ test('twenty answers and ten photos without a connection, a reload, and back: no
 })
 
 test('two officers wrote of one item: both texts stay until one of them decides', async ({ page, context }) => {
+  test.setTimeout(400_000)
   const visit = await openVisit()
   await become(page, 'market')
   await open(page, visit)
