@@ -215,7 +215,7 @@ func exif(orientation byte) []byte {
 
 // frame is a JPEG that says how large it is, and has no picture.
 func frame(marker byte, w, h uint16) []byte {
-	sof := []byte{8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0} //nolint:gosec // its bytes
+	sof := []byte{8, byte(h >> 8), byte(h), byte(w >> 8), byte(w), 3, 1, 0x11, 0, 2, 0x11, 0, 3, 0x11, 0}                                           //nolint:gosec // its bytes
 	return join([]byte{0xFF, 0xD8, 0xFF, marker, 0, byte(len(sof) + 2)}, sof, []byte{0xFF, 0xDA, 0, 12, 3, 1, 0, 2, 0, 3, 0, 0, 63, 0, 0xFF, 0xD9}) //nolint:gosec // short
 }
 
