@@ -221,7 +221,7 @@ func TestDirectory(t *testing.T) {
 // second portal that starts later.
 func TestConsume(t *testing.T) {
 	t.Parallel()
-	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, Topics[0]))
+	c, err := kfake.NewCluster(kfake.NumBrokers(1), kfake.SeedTopics(3, Topics...))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -259,7 +259,7 @@ func TestMoneyPages(t *testing.T) {
 	t.Parallel()
 	s, _ := withOffice(t)
 	flag := s.as(Staff, "examiner").get("/flags/f1")
-	flag.want(t, 200, "fee.nonsubject_cap", "5,000.00 元", "5,200.00 元", "苏教", "待处理", "2026 年 3 月 9 日", "超过上限", "美术")
+	flag.want(t, 200, "非学科类金额上限", "5,000.00 元", "5,200.00 元", "苏教", "待处理", "2026 年 3 月 9 日", "超过上限", "美术")
 	whole(t, "flag", flag)
 	p := s.as(Public, "parent")
 	p.get("/contracts").want(t, 200, `href="/contracts/c1"`, "5,200.00 元", "待签约", "小画家", "等您办的 1 件", "剩 2 个工作日", "到期没有答复即自动确认")
