@@ -29,7 +29,7 @@ const (
 	publicPort   = 8080
 	staffPort    = 8081
 	postgresPort = 8130
-	kafkaPort    = 8140 // and the one after it
+	kafkaPort    = 8150 // and the one after it
 )
 
 const (
