@@ -317,6 +317,14 @@ var fields = map[string][]flow.Field{
 	},
 	"dispute":  {{Name: "reason", Label: "异议原因", Type: "text", Required: true}},
 	"withdraw": {{Name: "reason", Label: "撤回原因", Type: "text", Required: true}},
+	"choose": {
+		{Name: "choice", Label: "选择", Type: "choice", Required: true, Choices: []string{byRefund, byTransfer}, Names: []string{choices[byRefund], choices[byTransfer]}},
+		{Name: "takeover", Label: "转课的接收机构（编号）", Type: "line"},
+	},
+	"correct": {
+		{Name: "amount_fen", Label: "应退金额（分），0 为不列入名册", Type: "number", Required: true},
+		{Name: "reason", Label: "更正的理由", Type: "text", Required: true},
+	},
 }
 
 func withFields(actions []flow.Action) []flow.Action {

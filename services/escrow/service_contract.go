@@ -160,6 +160,9 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := i.licensed(s.today()); err != nil {
 		return err
 	}
+	if err := collecting(ctx, tx, i); err != nil {
+		return err
+	}
 	a, err := findAgreement(ctx, tx, c)
 	if err != nil {
 		return err

@@ -107,17 +107,17 @@ func saveAlert(ctx context.Context, tx pgx.Tx, a Alert) error {
 		a.InstitutionID, a.ID, a.State, a.ClosedOn, a.ClosedBy, a.Reason)
 }
 
-// heldBy is a hold, and whether an alert began it.
+// heldBy is a hold, and whether an official may end it.
 type heldBy struct {
 	holdRow
-	ByAlert bool
+	Endable bool
 }
 
 func findHold(ctx context.Context, tx pgx.Tx, id string) (holdRow, bool, error) {
 	h, err := pg.One[heldBy](ctx, tx, "暂停拨付", `SELECT `+holdColumns+`, i.name AS institution_name, 0 AS waiting_lessons, 0::bigint AS waiting_fen,
-			EXISTS (SELECT FROM alerts a WHERE a.id = h.cause_id) AS by_alert
+			EXISTS (SELECT FROM alerts a WHERE a.id = h.cause_id) OR EXISTS (SELECT FROM wind_downs w WHERE w.id = h.cause_id AND w.state = 'DONE') AS endable
 		FROM holds h JOIN institutions i ON i.id = h.institution_id WHERE h.id = $1`, id)
-	return h.holdRow, h.ByAlert, err
+	return h.holdRow, h.Endable, err
 }
 
 func insertFloor(ctx context.Context, tx pgx.Tx, id string, f Floor, reason, by string) error {
