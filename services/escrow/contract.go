@@ -321,6 +321,7 @@ var fields = map[string][]flow.Field{
 		{Name: "choice", Label: "选择", Type: "choice", Required: true, Choices: []string{byRefund, byTransfer}, Names: []string{choices[byRefund], choices[byTransfer]}},
 		{Name: "takeover", Label: "转课的接收机构（编号）", Type: "line"},
 	},
+	"clear": {{Name: "reason", Label: "核实的情况", Type: "text", Required: true}},
 	"correct": {
 		{Name: "amount_fen", Label: "应退金额（分），0 为不列入名册", Type: "number", Required: true},
 		{Name: "reason", Label: "更正的理由", Type: "text", Required: true},

@@ -238,8 +238,12 @@ func (s *Service) receiveTakeover(ctx context.Context, tx pgx.Tx, i Institution,
 	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id, c.Price)); err != nil {
 		return err
 	}
-	if err := saveSeen(ctx, tx, c, i.Kind, s.today()); err != nil {
+	all, err := s.look(ctx, tx, c)
+	if err != nil {
 		return err
 	}
-	return s.judge(ctx, tx, b, "")
+	if err := saveSeen(ctx, tx, c, i.Kind, all.kin(c), s.today()); err != nil {
+		return err
+	}
+	return s.judgeBy(ctx, tx, b, all, "")
 }

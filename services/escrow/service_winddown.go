@@ -337,6 +337,7 @@ type Families struct {
 }
 
 // ListFamilies returns those of a roster that the caller sees: a parent only his own.
+// NotFound to whom it does not concern.
 func (s *Service) ListFamilies(ctx context.Context, req ListFamilies) (Families, error) {
 	by, page := auth.From(ctx), max(req.Page, 1)
 	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Families, error) {
@@ -345,6 +346,9 @@ func (s *Service) ListFamilies(ctx context.Context, req ListFamilies) (Families,
 			return Families{}, err
 		}
 		rows, err := pageFamilies(ctx, tx, w.ID, req.State, page)
+		if err == nil && len(rows) == 0 && page == 1 && !w.concerns(by) {
+			err = fault.NotFound.Errorf("清退名册中没有您的合同")
+		}
 		rows, more := cut(rows)
 		return Families{views(rows, func(r familyRow) FamilyView { return r.view(w.WindDown, by, s.today()) }), page, more}, err
 	})

@@ -203,7 +203,7 @@ func insertTakeover(ctx context.Context, tx pgx.Tx, t Takeover) error {
 	return err
 }
 
-// nextToDraw, nextToClose, nextToFamily and nextToFinish find what is next of any
+// nextToDraw, nextToClose, nextToPay and nextToFinish find what is next of any
 // wind-down. They lock nothing, as nextSilent.
 func nextToDraw(ctx context.Context, tx pgx.Tx, _ day.Date) (id string, err error) {
 	err = tx.QueryRow(ctx, `SELECT id FROM wind_downs WHERE NOT drawn AND state IN ('PROPOSED', 'OPEN') ORDER BY id LIMIT 1`).Scan(&id)

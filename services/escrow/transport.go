@@ -25,6 +25,7 @@ var (
 	RetryPaybacks   = auth.Permit("escrow:payback:retry")
 	ReturnPaybacks  = auth.Permit("escrow:payback:return")
 	ReadFlags       = auth.Permit("escrow:flag:read")
+	ClearFlags      = auth.Permit("escrow:flag:clear")
 	ReadHolds       = auth.Permit("escrow:hold:read")
 	ReadStatements  = auth.Permit("escrow:statement:read")
 	BookDifferences = auth.Permit("escrow:difference:book")
@@ -50,7 +51,7 @@ var (
 var Grants = auth.Roles(map[string][]auth.Permission{
 	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled, ReadWarnings, ReadWindDowns, OfferTakeovers},
 	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox, ReadWindDowns, ChooseRefunds},
-	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, RerunFeeRules, WatchMoney, RunWindDowns, ReadWindDowns},
+	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, RerunFeeRules, WatchMoney, RunWindDowns, ReadWindDowns, ClearFlags},
 	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings, RerunFeeRules, ReadWindDowns},
 	"bank":      {ReadBanks, SendBankFiles, TakeSettlements},
 })
@@ -91,6 +92,7 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/paybacks/{id}/received", "ReceivePayback", AskRefunds, s.ReceivePayback, kit.As(kit.Money))
 	kit.Route(api, "GET /v1/flags", "ListFlags", ReadFlags, s.ListFlags)
 	kit.Route(api, "GET /v1/flags/{id}", "FindFlag", ReadFlags, s.FindFlag)
+	kit.Route(api, "POST /v1/flags/{id}/clear", "ClearFlag", ClearFlags, s.ClearFlag, kit.As(kit.Money))
 	kit.Route(api, "GET /v1/holds", "ListHolds", ReadHolds, s.ListHolds)
 	kit.Route(api, "GET /v1/statements/{institution}/{account}", "FindStatement", ReadStatements, s.FindStatement)
 	kit.Route(api, "POST /v1/differences", "RecordDifference", BookDifferences, s.RecordDifference, kit.As(kit.Money))

@@ -163,6 +163,7 @@ var matrix = map[string]struct {
 	"ReceivePayback":      {"POST", "/v1/paybacks/{payback}/received", "", "parent", "parent2", false},
 	"ListFlags":           {"GET", "/v1/flags", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
 	"FindFlag":            {"GET", "/v1/flags/{flag}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"ClearFlag":           {"POST", "/v1/flags/{split}/clear", `{"reason":"两个孩子各上各的课"}`, "examiner", "neighbour", false},
 	"ListHolds":           {"GET", "/v1/holds", "", "principal examiner city", "principal2 neighbour", true},
 	"FindStatement":       {"GET", "/v1/statements/art/held?contract={id}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"RecordDifference":    {"POST", "/v1/differences", `{"institution":"art","account":"custody","amount_fen":1,"reference":"VOUCHER-1","reason":"x"}`, "examiner", "neighbour", false},
@@ -187,7 +188,7 @@ var matrix = map[string]struct {
 	"ListWarnings":        {"GET", "/v1/warnings", "", "principal examiner city", "principal2 neighbour", true},
 	"FindWarning":         {"GET", "/v1/warnings/art", "", "principal examiner city", "principal2 neighbour", false},
 	"EvaluateWarnings":    {"GET", "/v1/warning-evaluation?on=2026-03-01&days=1", "", "examiner city neighbour", "", false},
-	"RerunRules":          {"GET", "/v1/fee-rules/rerun?from=2026-01-01&to=2026-12-31&key=fee.max_lessons&value=30", "", "examiner city neighbour", "", false},
+	"RerunRules":          {"GET", "/v1/fee-rules/rerun?from=2026-01-01&to=2026-12-31&key=fee.max_lessons&value=80", "", "examiner city", "neighbour", true},
 	"ListAlerts":          {"GET", "/v1/alerts", "", "principal examiner city", "principal2 neighbour", true},
 	"CloseAlert":          {"POST", "/v1/alerts/{alert}/close", `{"reason":"已逐笔核实"}`, "examiner", "neighbour", false},
 	"HoldByAlert":         {"POST", "/v1/alerts/{alert}/hold", `{"reason":"已逐笔核实"}`, "examiner", "neighbour", false},
@@ -196,9 +197,9 @@ var matrix = map[string]struct {
 	"ListFreezes":         {"GET", "/v1/freezes", "", "principal examiner city", "principal2 neighbour", true},
 	"RecordFreeze":        {"POST", "/v1/freezes", `{"institution":"art","account":"custody","authority":"姑苏区人民法院","document_no":"（2026）苏0508执2号","since":"2026-03-02"}`, "examiner", "neighbour", false},
 	"BeginWindDown":       {"POST", "/v1/wind-downs", `{"institution":"bare","ground":"closed_abnormal","document_no":"文号","reason":"人去楼空"}`, "examiner", "neighbour", false},
-	"ListWindDowns":       {"GET", "/v1/wind-downs", "", "principal parent examiner city", "parent2 neighbour", true},
-	"FindWindDown":        {"GET", "/v1/wind-downs/{wind}", "", "principal parent examiner city", "parent2 neighbour", false},
-	"ListFamilies":        {"GET", "/v1/wind-downs/{wind}/families", "", "principal parent examiner city", "parent2 neighbour", false},
+	"ListWindDowns":       {"GET", "/v1/wind-downs", "", "principal principal2 parent examiner city", "parent2 neighbour", true},
+	"FindWindDown":        {"GET", "/v1/wind-downs/{wind}", "", "principal principal2 parent parent2 examiner city", "neighbour", false},
+	"ListFamilies":        {"GET", "/v1/wind-downs/{wind}/families", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"ConfirmWindDown":     {"POST", "/v1/wind-downs/{wind}/confirm", "", "examiner", "neighbour", false},
 	"OfferTakeover":       {"POST", "/v1/wind-downs/{wind}/takeovers", `{"institution":"other","first_lesson":"2026-05-06","note":"同址同师"}`, "principal2", "principal", false},
 	"ChooseAlternative":   {"POST", "/v1/wind-downs/{wind}/families/{wound}/choose", `{"choice":"refund"}`, "parent", "parent2", false},
@@ -225,10 +226,11 @@ func TestMatrix(t *testing.T) {
 	h.account("principal", "bare")
 	wound := h.paid(h.terms(func(t *Terms) { t.Institution = "maths" })).ID
 	wind := h.open("maths").ID
-	fill := strings.NewReplacer("{wind}", wind, "{wound}", wound, "{payback}", payback, "{settlement}", bank.settlement, "{found}", bank.found, "{explained}", bank.explained, "{alert}", bank.alert, "{hold}", bank.hold, "{freeze}", bank.freeze, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
+	suspect := h.paid(h.terms(func(t *Terms) { t.Course, t.Lessons, t.PriceFen = "素描（二期）", 2, 20000 })).Flags[0]
+	fill := strings.NewReplacer("{split}", suspect.ID, "{wind}", wind, "{wound}", wound, "{payback}", payback, "{settlement}", bank.settlement, "{found}", bank.found, "{explained}", bank.explained, "{alert}", bank.alert, "{hold}", bank.hold, "{freeze}", bank.freeze, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
 	shows := func(body string) bool {
 		return strings.Contains(body, v.ID) || strings.Contains(body, v.Flags[0].ID) || strings.Contains(body, `"cause_id":"case-1"`) ||
-			strings.Contains(body, bankName) || strings.Contains(body, bank.found) || strings.Contains(body, bank.alert) || strings.Contains(body, bank.freeze) || strings.Contains(body, `"institution":"art"`) || strings.Contains(body, wind)
+			strings.Contains(body, bankName) || strings.Contains(body, bank.found) || strings.Contains(body, bank.alert) || strings.Contains(body, bank.freeze) || strings.Contains(body, `"institution":"art"`) || strings.Contains(body, wind) || strings.Contains(body, wound)
 	}
 	for _, r := range api.Routes() {
 		m, listed := matrix[r.Name]

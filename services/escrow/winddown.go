@@ -117,8 +117,8 @@ type Family struct {
 	Round         int
 	State         string
 	Mode          string
-	Lessons       int   // paid ones
-	GiftLessons   int   //
+	Lessons       int // paid ones
+	GiftLessons   int
 	Taken         []int // the lessons that are given back
 	Held          Fen   // paid for those, and supervised
 	Amount        Fen   // that the quote comes to
