@@ -171,7 +171,7 @@ func reduced(m image.Image) *image.RGBA {
 // turned is m as EXIF's orientation says that it is to be looked at.
 func turned(m *image.RGBA, orientation int) *image.RGBA {
 	w, h := m.Rect.Dx(), m.Rect.Dy()
-	from := func(x, y int) (int, int) { return x, y }
+	var from func(x, y int) (int, int)
 	switch orientation {
 	case 2:
 		from = func(x, y int) (int, int) { return w - 1 - x, y }

@@ -24,7 +24,7 @@ func photo(t testing.TB, w int) []byte {
 		t.Fatal(err)
 	}
 	said := "N31.30 E120.60 " + marks["name"] + marks["phone"]
-	head := []byte{0xFF, 0xD8, 0xFF, 0xFE, 0, byte(len(said) + 2)}
+	head := []byte{0xFF, 0xD8, 0xFF, 0xFE, 0, byte(len(said) + 2)} //nolint:gosec // short
 	return append(append(head, said...), b.Bytes()[2:]...)
 }
 

@@ -6,8 +6,8 @@ import { become, look, shoot } from './page.ts'
 interface Finding { item: string; problem: boolean; detail: string; recorded_by: string; photos: { id: string; sent_sha256: string }[] }
 interface Visit { items: { code: string }[]; parts: { agency: string; findings: Finding[] }[] }
 
-const findings = async (page: Page, visit: string, agency: string) =>
-  ((await read<Visit>(page, `/visits/${visit}`)).parts.find((p) => p.agency === agency)?.findings ?? []).sort((a, b) => a.item.localeCompare(b.item))
+const findings = async (persona: string, visit: string, agency: string) =>
+  ((await read<Visit>(persona, `/visits/${visit}`)).parts.find((p) => p.agency === agency)?.findings ?? []).sort((a, b) => a.item.localeCompare(b.item))
 
 /** photos are pictures that differ, of the browser's own making. */
 const photos = (page: Page, n: number) => page.evaluate((n) => Array.from({ length: n }, (_, i) => {
@@ -32,20 +32,20 @@ async function write(page: Page, code: string, problem: boolean, detail: string)
 /** open opens a visit and waits until it would open without a connection, too. */
 async function open(page: Page, visit: string) {
   await page.goto(`${doors.staff}/console/visits/${visit}`)
-  await expect(page.getByRole('heading', { name: '现场填写' })).toBeVisible()
+  await expect(page.getByRole('heading', { name: '现场填写' })).toBeVisible({ timeout: 60_000 })
   await expect.poll(() => page.evaluate(async () => (await (await caches.open('console')).keys()).length), { timeout: 60_000 }).toBeGreaterThan(5)
 }
 
 test('twenty answers and ten photos without a connection, a reload, and back: nothing lost, nothing twice', async ({ page, context }) => {
   test.setTimeout(400_000)
-  const visit = await openVisit(page)
+  const visit = await openVisit()
   await become(page, 'examiner')
   await open(page, visit)
   await expect(page.getByText('亮证')).toBeVisible()
   await expect(page.locator('.sheet')).toContainText('证号')
   await look(page)
   const pictures = await photos(page, 10)
-  const codes = (await read<Visit>(page, `/visits/${visit}`)).items.map((i) => i.code)
+  const codes = (await read<Visit>('examiner', `/visits/${visit}`)).items.map((i) => i.code)
   await context.setOffline(true)
   await expect(page.getByText('没有网络')).toBeVisible()
   let answers = 0
@@ -70,7 +70,7 @@ test('twenty answers and ten photos without a connection, a reload, and back: no
   await expect(page.getByText('本机没有待上传的内容')).toBeVisible({ timeout: 120_000 })
   await look(page)
   await shoot(page, 'visit sent')
-  const there = await findings(page, visit, 'education')
+  const there = await findings('examiner', visit, 'education')
   expect(there.map((f) => [f.item, f.detail])).toEqual([...said].sort(([a], [b]) => a.localeCompare(b)))
   const all = there.flatMap((f) => f.photos)
   expect(all).toHaveLength(10)
@@ -84,7 +84,8 @@ test('twenty answers and ten photos without a connection, a reload, and back: no
 })
 
 test('two officers wrote of one item: both texts stay until one of them decides', async ({ page, context }) => {
-  const visit = await openVisit(page)
+  test.setTimeout(400_000)
+  const visit = await openVisit()
   await become(page, 'market')
   await open(page, visit)
   await context.setOffline(true)
@@ -93,8 +94,7 @@ test('two officers wrote of one item: both texts stay until one of them decides'
   await expect(page.getByText('本机没有待上传的内容')).toBeVisible({ timeout: 60_000 })
   await context.setOffline(true)
   await write(page, 'MK-01', true, '执照已经过期，要求三日内换证')
-  await act(page, 'market2', `/visits/${visit}/parts/market/findings`, { item: 'MK-01', problem: false, detail: '新执照在前台' })
-  await become(page, 'market')
+  await act('market2', `/visits/${visit}/parts/market/findings`, { item: 'MK-01', problem: false, detail: '新执照在前台' })
   await context.setOffline(false)
   await expect(part(page, 'MK-01')).toContainText('两份都保留着', { timeout: 60_000 })
   await expect(part(page, 'MK-01')).toContainText('market2 已记录')
@@ -102,6 +102,6 @@ test('two officers wrote of one item: both texts stay until one of them decides'
   await shoot(page, 'visit conflict')
   await part(page, 'MK-01').getByRole('button', { name: '两份都写上' }).click()
   await expect(page.getByText('本机没有待上传的内容')).toBeVisible({ timeout: 60_000 })
-  const [f] = await findings(page, visit, 'market')
+  const [f] = await findings('market', visit, 'market')
   expect([f!.problem, f!.detail]).toEqual([true, '新执照在前台\n执照已经过期，要求三日内换证'])
 })

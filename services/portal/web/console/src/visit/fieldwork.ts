@@ -2,8 +2,7 @@
 // kept at every stroke, and sent when there is a connection: at once, when the
 // browser says that it is back, and every minute.
 import { onBeforeUnmount, ref, shallowRef, type Ref } from 'vue'
-import { send, sendPhoto, type Failure } from '../api'
-import { answer, api } from '../api'
+import { answer, api, send, sendPhoto, type Failure } from '../api'
 import { findSession, session } from '../session'
 import { Notebook, sha256, type Answer, type Finding, type Photo, type View } from './notebook'
 import { shrink } from './shrink'
@@ -123,7 +122,7 @@ export function useFieldwork(visit: string, agency: string, sent: (view: View) =
     add: async (item, file) => {
       const blob = await shrink(file)
       const sum = await sha256(await blob.arrayBuffer())
-      await queue(() => book.photos.add({ id: crypto.randomUUID(), by: me(), visit, item, blob, sha256: sum, sent: false, why: '' }))
+      await queue(() => book.photos.add({ id: crypto.randomUUID(), by: me(), visit, item, blob, sha256: sum, sent: false }))
     },
     drop: (id) => queue(() => book.photos.delete(id)),
     save: async (item) => {

@@ -38,7 +38,6 @@ export interface Photo {
   blob: Blob
   sha256: string
   sent: boolean // the service has confirmed these very bytes; the finding has not yet
-  why: string
 }
 
 export interface Kept { key: string; view: View }

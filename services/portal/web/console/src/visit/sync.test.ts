@@ -74,7 +74,7 @@ async function write(item: string, detail: string, more: Partial<Answer> = {}): 
 async function shoot(item: string, text: string): Promise<string> {
   const blob = bytes(text)
   const id = crypto.randomUUID()
-  await book.photos.add({ id, by: 'market', visit: 'v', item, blob, sha256: await sha256(await blob.arrayBuffer()), sent: false, why: '' })
+  await book.photos.add({ id, by: 'market', visit: 'v', item, blob, sha256: await sha256(await blob.arrayBuffer()), sent: false })
   return id
 }
 
