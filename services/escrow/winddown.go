@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/bits"
 	"slices"
+	"strings"
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
@@ -240,7 +241,7 @@ func (w *WindDown) shareOut(families []Family, e estate, rules rule.Set) ([]faul
 
 // sharedWords is what was shared, for people.
 func (w WindDown) sharedWords() string {
-	words := ""
+	var words strings.Builder
 	for _, p := range []struct {
 		name        string
 		has, claims Fen
@@ -248,14 +249,14 @@ func (w WindDown) sharedWords() string {
 		if p.claims == 0 {
 			continue
 		}
-		words += fmt.Sprintf("；%s可用 %s，应退 %s", p.name, p.has.Yuan(), p.claims.Yuan())
+		fmt.Fprintf(&words, "；%s可用 %s，应退 %s", p.name, p.has.Yuan(), p.claims.Yuan())
 		if p.has < p.claims {
-			words += fmt.Sprintf("，按比例退 %s，差额 %s 由机构以自有财产继续退还", max(p.has, 0).Yuan(), (p.claims - max(p.has, 0)).Yuan())
+			fmt.Fprintf(&words, "，按比例退 %s，差额 %s 由机构以自有财产继续退还", max(p.has, 0).Yuan(), (p.claims - max(p.has, 0)).Yuan())
 		} else {
-			words += "，全额退还"
+			words.WriteString("，全额退还")
 		}
 	}
-	return words
+	return words.String()
 }
 
 // WindStep is one line of a wind-down's history.

@@ -94,7 +94,7 @@ func bring(w http.ResponseWriter, resp *http.Response) error {
 	}
 	w.WriteHeader(resp.StatusCode)
 	if _, err = w.Write(start); err != nil {
-		return nil //nolint:nilerr // the visitor has gone
+		return nil // the visitor has gone
 	}
 	if _, err = io.Copy(w, resp.Body); err != nil {
 		panic(http.ErrAbortHandler)

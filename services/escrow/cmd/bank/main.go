@@ -64,7 +64,7 @@ func build(_ context.Context, a *app.App, c config) error {
 // restore is the desk as it was kept, or a new one.
 func restore(c config) (*standin.Desk, error) {
 	desk := &standin.Desk{Bank: &standin.Bank{Name: c.Bank, Layout: bankfile.Layout(c.Layout), Charset: bankfile.Charset(c.Charset)}}
-	kept, err := os.ReadFile(c.State) //nolint:gosec // where we were told to
+	kept, err := os.ReadFile(c.State)
 	if err == nil {
 		err = json.Unmarshal(kept, desk)
 	}
@@ -117,7 +117,7 @@ func (t *trial) run(ctx context.Context, log *slog.Logger, desk *standin.Desk) e
 		}
 		switch {
 		case ctx.Err() != nil:
-			return nil
+			return nil //nolint:nilerr // it was told to end
 		case err == nil:
 			pause = look
 		default:
