@@ -81,7 +81,7 @@ var literals = map[string][]string{
 	"kafka.Writer":       {"pkg/event/event.go"},
 	"kafka.ReaderConfig": {"pkg/event/subscription.go"},
 	"kafka.Transport":    {"pkg/event/event.go"},
-	"http.Server":        {"pkg/app/app.go", "services/portal/provider.go", "scripts/chaos/collector.go"}, // the second is never started, the third on loopback
+	"http.Server":        {"pkg/app/app.go", "services/portal/provider.go", "scripts/chaos/collector.go", "scripts/objects/main.go"}, // the second is never started, the others on loopback
 	"gobreaker.Settings": {"pkg/peer/peer.go"},
 }
 

@@ -59,7 +59,7 @@ func run(ctx context.Context, c Config, log *slog.Logger) error {
 	if err != nil {
 		return err
 	}
-	srv := &http.Server{Handler: gofakes3.New(backend, gofakes3.WithoutVersioning()).Server(), ReadHeaderTimeout: 5 * time.Second}
+	srv := &http.Server{Handler: gofakes3.New(backend, gofakes3.WithoutVersioning()).Server(), ReadHeaderTimeout: 5 * time.Second, ReadTimeout: time.Minute, WriteTimeout: time.Minute}
 	go func() {
 		<-ctx.Done()
 		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)

@@ -189,7 +189,7 @@ func TestGiveUp(t *testing.T) {
 	}
 	select {
 	case err := <-sup.Failed():
-		for _, part := range []string{"escrow", "5 次", "exit status 3", sup.Dir.At("log", "escrow.log"), "no database"} {
+		for _, part := range []string{"escrow", fmt.Sprintf("%d 次", deathsMax), "exit status 3", sup.Dir.At("log", "escrow.log"), "no database"} {
 			if !strings.Contains(err.Error(), part) {
 				t.Errorf("%q lacks %q", err, part)
 			}
@@ -197,10 +197,10 @@ func TestGiveUp(t *testing.T) {
 	case <-time.After(15 * time.Second):
 		t.Fatal("never given up")
 	}
-	if n := strings.Count(said(), "秒后重启"); n != 4 {
-		t.Errorf("started again %d times, want 4: %s", n, said())
+	if n := strings.Count(said(), "秒后重启"); n != deathsMax-1 {
+		t.Errorf("started again %d times, want %d: %s", n, deathsMax-1, said())
 	}
-	if log, err := os.ReadFile(sup.Dir.At("log", "escrow.log")); err != nil || strings.Count(string(log), "no database") != 5 {
+	if log, err := os.ReadFile(sup.Dir.At("log", "escrow.log")); err != nil || strings.Count(string(log), "no database") != deathsMax {
 		t.Errorf("log: %q, %v", log, err)
 	}
 	sup.Stop()

@@ -97,7 +97,8 @@ func listOrders(ctx context.Context, tx pgx.Tx, c *Contract) ([]orderRow, error)
 // listFamily returns the paid orders of c's family outside its basket, with all
 // institutions of one manager.
 func listFamily(ctx context.Context, tx pgx.Tx, c *Contract) ([]kinRow, error) {
-	return list[kinRow](ctx, tx, `SELECT * FROM family_orders($1, $2, $3, $4)`, c.Parent, c.Manager, c.InstitutionID, c.Basket)
+	return list[kinRow](ctx, tx, `SELECT institution_id, basket, pupil, course, contract, paid_at, lessons, gift_lessons, first, last,
+		begun, held, price, bought, billing, loan, online, class_size, lesson_minutes FROM family_orders($1, $2, $3, $4)`, c.Parent, c.Manager, c.InstitutionID, c.Basket)
 }
 
 const ordersSQL = `
