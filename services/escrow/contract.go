@@ -332,6 +332,15 @@ var fields = map[string][]flow.Field{
 	"reverse":  {{Name: "transfer", Label: "冲正的编号", Type: "line", Required: true}},
 	"lift":     {{Name: "document_no", Label: "解除冻结的文书号", Type: "line", Required: true}},
 	"withdraw": {{Name: "reason", Label: "撤回原因", Type: "text", Required: true}},
+	"choose": {
+		{Name: "choice", Label: "选择", Type: "choice", Required: true, Choices: []string{byRefund, byTransfer}, Names: []string{choices[byRefund], choices[byTransfer]}},
+		{Name: "takeover", Label: "转课的接收机构（编号）", Type: "line"},
+	},
+	"clear": {{Name: "reason", Label: "核实的情况", Type: "text", Required: true}},
+	"correct": {
+		{Name: "amount_fen", Label: "应退金额（分），0 为不列入名册", Type: "number", Required: true},
+		{Name: "reason", Label: "更正的理由", Type: "text", Required: true},
+	},
 }
 
 func withFields(actions []flow.Action) []flow.Action {

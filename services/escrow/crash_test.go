@@ -121,6 +121,18 @@ func TestCrashAnywhere(t *testing.T) {
 			req := ReceivePayback{h.key(), h.refunded(id, 0).Paybacks[1].ID}
 			return func(s *Service) error { _, err := s.ReceivePayback(h.as("parent"), req); return err }
 		}, "RefundPaid", 1, payBackTransfer, 2},
+		{"wind down: confirm, and draw", func(h *house) func(*Service) error {
+			req := ConfirmWindDown{h.key(), h.begun(h.doomed()).ID}
+			return func(s *Service) error {
+				_, err := s.ConfirmWindDown(h.as("examiner"), req)
+				return errors.Join(err, winds(h, s))
+			}
+		}, "WindDownChanged", 4, holdTransfer, 1},
+		{"wind down: close, pay and finish", func(h *house) func(*Service) error {
+			h.at("2026-03-02")
+			h.at(h.open(h.doomed()).ChooseBy.AddDays(1).String())
+			return func(s *Service) error { return winds(h, s) }
+		}, "FamilySettled", 1, payBackTransfer, 1},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()

@@ -28,14 +28,14 @@ func TestFlows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, m := range []flow.Machine{contractFlow, lessonFlow, refundFlow, paybackFlow} {
+	for _, m := range []flow.Machine{contractFlow, lessonFlow, refundFlow, paybackFlow, windFlow, familyFlow, flagFlow} {
 		if err := m.Check(); err != nil {
 			t.Error(err)
 		}
 		if !strings.Contains(string(readme), m.Mermaid()) {
 			t.Errorf("README.md does not have this diagram of %s:\n%s", m.Name, m.Mermaid())
 		}
-		names := map[string]map[string]string{"合同": contractStates, "课时": lessonStates, "退费": refundStates, "退款": legStates}[m.Name]
+		names := map[string]map[string]string{"合同": contractStates, "课时": lessonStates, "退费": refundStates, "退款": legStates, "清退": windStates, "清退名册": familyStates, "提示": flagStates}[m.Name]
 		for _, s := range m.Steps {
 			if names[s.From] == "" || names[s.To] == "" {
 				t.Errorf("%s: %s → %s has a state without a name", m.Name, s.From, s.To)

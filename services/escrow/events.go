@@ -131,6 +131,19 @@ func payoutsResumed(h Hold) *escrowv1.PayoutsResumed {
 	return &escrowv1.PayoutsResumed{Hold: h.pb()}
 }
 
+func windDownChanged(w WindDown) *escrowv1.WindDownChanged {
+	return &escrowv1.WindDownChanged{WindDown: &escrowv1.WindDown{
+		Id: w.ID, InstitutionId: w.InstitutionID, Jurisdiction: w.Jurisdiction, State: w.State, Ground: w.Ground, DocumentNo: w.DocumentNo,
+		BegunOn: w.BegunOn.String(), ChooseBy: w.ChooseBy.String(),
+	}}
+}
+
+func familySettled(c *Contract, f Family) *escrowv1.FamilySettled {
+	return &escrowv1.FamilySettled{
+		Contract: c.pb(), WindDownId: f.WindDownID, RefundId: f.RefundID, ClaimFen: int64(f.claim()), ShareFen: int64(f.Share), NewContract: f.NewContract,
+	}
+}
+
 func warningChanged(w EarlyWarning, was string) *escrowv1.WarningChanged {
 	e := &escrowv1.WarningChanged{
 		InstitutionId: w.InstitutionID, Jurisdiction: w.Jurisdiction, Band: w.Band, Was: was, Points: number(w.Points), On: w.On.String(),

@@ -6,8 +6,10 @@ import (
 	"math"
 	"slices"
 
+	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
+	"xunguan/pkg/flow"
 	"xunguan/pkg/rule"
 )
 
@@ -38,7 +40,7 @@ var (
 	localRules = []string{
 		termStarts, bandSmall, bandMiddle, maxFloat, stdMinutes + "offline", stdMinutes + "online",
 		guidance + "offline.small", guidance + "offline.middle", guidance + "offline.large",
-		guidance + "online.small", guidance + "online.middle", guidance + "online.large",
+		guidance + "online.small", guidance + "online.middle", guidance + "online.large", splitWindow,
 	}
 )
 
@@ -251,6 +253,12 @@ const (
 	flagCleared = "CLEARED"
 )
 
+// flagFlow is the life of a flag. By hand only a suspicion is cleared, with a reason.
+var flagFlow = flow.Machine{Name: "提示", Steps: []flow.Step{
+	{From: flagOpen, Action: "clear", To: flagCleared, Label: "核实不是拆分收费，解除提示", Roles: []string{"examiner"}, Reason: true, Basis: "拆分收费的提示是待核实的疑点"},
+	{From: flagOpen, Action: "settle", To: flagCleared, Label: "事实已不超过上限"},
+}}
+
 var flagStates = map[string]string{flagOpen: "待处理", flagCleared: "已解除"}
 
 // Flag is a finding that was raised, with all that it rests on.
@@ -270,6 +278,7 @@ type Flag struct {
 	Provisional   bool
 	ClearedOn     day.Date
 	ClearedBy     string // the fact
+	Examined      bool   // by an official, who cleared it with a reason
 }
 
 // settle compares what was found with what was flagged: findings that are new,
@@ -317,7 +326,9 @@ type FlagView struct {
 	Light       string       `json:"light,omitempty" enum:"green,yellow,red" description:"of an open flag"`
 	DaysLeft    *int         `json:"days_left,omitempty" description:"working days until due; negative is overdue"`
 	ClearedOn   day.Date     `json:"cleared_on,omitzero"`
-	ClearedBy   string       `json:"cleared_by,omitempty" description:"the fact that cleared it"`
+	ClearedBy   string       `json:"cleared_by,omitempty" description:"the fact that cleared it, or an official's reason"`
+
+	Actions []flow.Action `json:"actions"`
 }
 
 // lit is v with the light of its answer, while one is waited for.
@@ -328,9 +339,13 @@ func (v FlagView) lit(today day.Date, c *day.Calendar) FlagView {
 	return v
 }
 
-func (f Flag) view() FlagView {
-	return FlagView{
+func (f Flag) view(by auth.Caller) FlagView {
+	v := FlagView{
 		ID: f.ID, Contract: f.ContractID, Institution: f.InstitutionID, State: f.State, StateText: flagStates[f.State], Explanation: f.Explanation,
-		Rule: f.Ground, RaisedOn: f.RaisedOn, Due: f.Due, Provisional: f.Provisional, ClearedOn: f.ClearedOn, ClearedBy: f.ClearedBy,
+		Rule: f.Ground, RaisedOn: f.RaisedOn, Due: f.Due, Provisional: f.Provisional, ClearedOn: f.ClearedOn, ClearedBy: f.ClearedBy, Actions: []flow.Action{},
 	}
+	if f.RuleKey == splitWindow {
+		v.Actions = withFields(flagFlow.Actions(f.State, "/v1/flags/"+f.ID, by))
+	}
+	return v
 }

@@ -80,7 +80,7 @@ type holdRow struct {
 	InstitutionName string
 	WaitingLessons  int
 	WaitingFen      Fen
-	ByAlert         bool
+	Endable         bool // by an official
 }
 
 func (r holdRow) view() HoldView {
@@ -94,7 +94,7 @@ func (r holdRow) view() HoldView {
 // viewBy is r with what by may do about it.
 func (r holdRow) viewBy(by auth.Caller) HoldView {
 	v := r.view()
-	if r.ByAlert {
+	if r.Endable {
 		v.Actions = holdFlow.Actions(r.state(), "/v1/holds/"+r.ID, by)
 	}
 	return v

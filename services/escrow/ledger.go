@@ -3,6 +3,7 @@ package escrow
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 )
 
@@ -135,15 +136,21 @@ func (c *Contract) book(kind, reference string, at time.Time, legs ...leg) []tra
 }
 
 // void books that r's lessons are not given: their fees are the parent's again, but
-// for what the institution keeps; and what it owes besides.
+// for what the institution keeps; what it owes besides; and that it owes what is
+// missing of the supervised money, which is what it took in itself, or a difference.
 func (c *Contract) void(r Refund, at time.Time) []transfer {
 	kept := releasedAccount
 	if r.Waits {
 		kept = frozenAccount
 	}
-	return append(
+	missing := differenceAccount
+	if c.Mode == depositMode {
+		missing = receivableAccount
+	}
+	return slices.Concat(
 		c.book(voidTransfer, "refund/"+r.ID, at, leg{heldAccount, c.ID, r.supervised() + r.Deducted}, leg{refundsAccount, "", -r.supervised()}, leg{kept, "", -r.Deducted}),
-		c.book(oweTransfer, "owe/"+r.ID, at, leg{owedAccount, "", r.Owed}, leg{refundsAccount, "", -r.Owed})...)
+		c.book(oweTransfer, "owe/"+r.ID, at, leg{owedAccount, "", r.Owed}, leg{refundsAccount, "", -r.Owed}),
+		c.book(oweTransfer, "short/"+r.ID, at, leg{owedAccount, "", r.short()}, leg{missing, "", -r.short()}))
 }
 
 // resumeKept books what a refund left to the institution while payouts were held.
@@ -158,12 +165,15 @@ func (c *Contract) accrue(l Payback, more Fen, at time.Time) []transfer {
 }
 
 func (c *Contract) payBack(l Payback, at time.Time) transfer {
-	from := c.backing()
-	if l.Route == "" {
-		from = owedAccount
+	from := []leg{{c.backing(), "", -l.Amount}}
+	switch {
+	case l.Route == "":
+		from[0].account = owedAccount
+	case l.Source == depositMode: // which is then pledged no more, nor still to be given back
+		from = []leg{{depositAccount, "", -l.Amount}, {pledgedAccount, "", l.Amount}, {receivableAccount, "", -l.Amount}}
 	}
 	return c.book(payBackTransfer, fmt.Sprintf("payback/%s/%d", l.ID, l.Attempts), at,
-		leg{refundsAccount, "", l.Amount + l.Interest}, leg{from, "", -l.Amount}, leg{interestAccount, "", -l.Interest})[0]
+		append(from, leg{refundsAccount, "", l.Amount + l.Interest}, leg{interestAccount, "", -l.Interest})...)[0]
 }
 
 // difference books that the bank has amount more than the ledger, less if it is

@@ -39,12 +39,15 @@ type Payback struct {
 	PaidOn        day.Date
 	RetryOn       day.Date
 	Reason        string // why it came back
+	Source        string // depositMode: the institution's risk deposit pays it
+	NewContract   string // whose payment it became
 }
 
 // PaybackView is a payback as people see it.
 type PaybackView struct {
 	ID          string        `json:"id"`
-	From        string        `json:"from" description:"account 原路退回 from the supervised money, or institution 机构自有资金"`
+	From        string        `json:"from" description:"account 原路退回 from the supervised money, deposit from the risk deposit, or institution 机构自有资金"`
+	NewContract string        `json:"new_contract,omitempty" description:"that it was paid for instead, where another institution took over"`
 	Route       string        `json:"route,omitempty" description:"the payment's reference, for the two parties"`
 	AmountFen   Fen           `json:"amount_fen"`
 	InterestFen Fen           `json:"interest_fen"`
@@ -60,7 +63,10 @@ type PaybackView struct {
 func (l Payback) view(s sight) PaybackView {
 	v := PaybackView{
 		ID: l.ID, From: "account", AmountFen: l.Amount, InterestFen: l.Interest, State: l.State, StateText: legStates[l.State], Attempts: l.Attempts,
-		PaidOn: l.PaidOn, RetryOn: l.RetryOn, Reason: l.Reason, Actions: withFields(paybackFlow.Actions(l.State, "/v1/paybacks/"+l.ID, s.caller)),
+		PaidOn: l.PaidOn, RetryOn: l.RetryOn, Reason: l.Reason, NewContract: l.NewContract, Actions: withFields(paybackFlow.Actions(l.State, "/v1/paybacks/"+l.ID, s.caller)),
+	}
+	if l.Source == depositMode {
+		v.From = l.Source
 	}
 	if l.Route == "" {
 		v.From = "institution"
@@ -86,20 +92,31 @@ type route struct {
 	Left      Fen
 }
 
-// legs is how amount goes back: by the latest payment first, and what the institution
-// owes from its own money.
-func (r Refund) legs(routes []route) (all []Payback) {
-	left := r.supervised()
+// way is how the money of a refund goes. The zero value is the routes it came by, out
+// of what backs the contract.
+type way struct {
+	source      string
+	routes      []route
+	newContract string
+}
+
+// legs is how r's money goes by w: by the latest payment first, and what the
+// institution owes from its own money.
+func (r Refund) legs(w way) (all []Payback) {
+	left := r.covered()
 	add := func(by string, amount Fen) {
 		if amount > 0 {
 			all = append(all, Payback{InstitutionID: r.InstitutionID, ContractID: r.ContractID, RefundID: r.ID, ID: newID(), Route: by, Amount: amount, State: legWaiting})
 		}
 	}
-	for _, w := range routes {
-		part := min(left, w.Left)
-		add(w.Reference, part)
+	for _, p := range w.routes {
+		part := min(left, p.Left)
+		add(p.Reference, part)
 		left -= part
 	}
-	add("", r.Owed)
+	for i := range all {
+		all[i].Source, all[i].NewContract = w.source, w.newContract
+	}
+	add("", r.Amount-r.covered())
 	return all
 }

@@ -79,6 +79,7 @@ type claim struct {
 	deducted    Fen    // from earlier refunds of the contract, pending ones too
 	penalised   Fen    // the penalties of those
 	again       string // id of a refund whose lessons, and no others, are priced again
+	merged      bool   // pending refunds are part of this claim
 	rate        rate
 	rules       rule.Set
 }

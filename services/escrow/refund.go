@@ -42,6 +42,11 @@ var refundFlow = flow.Machine{Name: "退费", Steps: []flow.Step{
 	{From: unsettled, Action: "agree", To: agreed, Label: "改为同意", Roles: []string{"principal"}},
 	{From: unsettled, Action: "settle", To: agreed, Label: "依生效裁判办理", Roles: []string{"examiner"}, Reason: true},
 	{From: unsettled, Action: "withdraw", To: withdrawn, Label: "撤回申请", Roles: []string{"parent"}},
+	{From: requested, Action: "merge", To: withdrawn, Label: "并入机构清退"},
+	{From: rejected, Action: "merge", To: withdrawn, Label: "并入机构清退"},
+	{From: mediation, Action: "merge", To: withdrawn, Label: "并入机构清退"},
+	{From: unsettled, Action: "merge", To: withdrawn, Label: "并入机构清退"},
+	{From: requested, Action: "wind_down", To: agreed, Label: "机构终止，按清退名册退费"},
 	{From: agreed, Action: "pay_back", To: paidBack, Label: "原路退回"},
 	{From: paidBack, Action: "returned", To: agreed, Label: "被退票"},
 }}
@@ -74,10 +79,25 @@ type Refund struct {
 	MediateBy     day.Date
 	AgreedOn      day.Date
 	PaidOn        day.Date
+	WindDown      string // id of the institution's wind-down that it is part of
+	Share         *Fen   // of Amount: what there is money for, in a wind-down
 }
 
 // supervised is what of r was held: for the parent, that is, without what is kept.
 func (r Refund) supervised() Fen { return r.Amount - r.Owed }
+
+// covered is what of r is paid out of supervised money; the rest is for the
+// institution to pay from its own.
+func (r Refund) covered() Fen {
+	if r.Share != nil {
+		return *r.Share
+	}
+	return r.supervised()
+}
+
+// short is what of the supervised money is missing; negative is what a risk deposit
+// pays beyond it.
+func (r Refund) short() Fen { return r.supervised() - r.covered() }
 
 // adopt makes q what r comes to.
 func (r *Refund) adopt(q Quote) {
@@ -180,6 +200,7 @@ type RefundView struct {
 	MediateBy       day.Date      `json:"mediate_by,omitzero" description:"the mediation ends by this day"`
 	AgreedOn        day.Date      `json:"agreed_on,omitzero"`
 	PaidOn          day.Date      `json:"paid_on,omitzero"`
+	WindDown        string        `json:"wind_down,omitempty" description:"id of the institution's wind-down that it is part of"`
 	Actions         []flow.Action `json:"actions"`
 }
 
@@ -188,7 +209,7 @@ func (r Refund) view(s sight, legs []Payback) RefundView {
 		ID: r.ID, Contract: r.ContractID, State: r.State, StateText: refundStates[r.State], Lessons: r.Lessons, GiftLessons: r.GiftLessons,
 		Fault: r.Fault, Basis: r.Basis, BasisText: bases[r.Basis], AmountFen: r.Amount, FromInstitution: r.Owed, DeductedFen: r.Deducted,
 		Clauses: r.Clauses, Steps: r.steps(), RequestedOn: r.RequestedOn, AnswerBy: r.AnswerBy, Provisional: r.Provisional, BySilence: r.BySilence,
-		MediateBy: r.MediateBy, AgreedOn: r.AgreedOn, PaidOn: r.PaidOn,
+		MediateBy: r.MediateBy, AgreedOn: r.AgreedOn, PaidOn: r.PaidOn, WindDown: r.WindDown,
 		Actions: withFields(refundFlow.Actions(r.State, "/v1/refunds/"+r.ID, s.caller)),
 	}
 	for _, l := range legs {

@@ -235,7 +235,20 @@ func (p seenRow) findings(rows []orderRow, h *rule.History) ([]Finding, error) {
 		}
 		orders[n] = r.order(paid, rules)
 	}
-	return slices.DeleteFunc(Findings(p.Kind, orders), func(f Finding) bool { return f.Contract != p.ContractID }), nil
+	found := slices.DeleteFunc(Findings(p.Kind, orders), func(f Finding) bool { return f.Contract != p.ContractID })
+	if p.Family == nil {
+		return found, nil
+	}
+	var kin []Kin
+	if err := json.Unmarshal(p.Family, &kin); err != nil {
+		return nil, fmt.Errorf("what was seen beside %s: %w", p.ContractID, err)
+	}
+	own := slices.IndexFunc(orders, func(o Order) bool { return o.Contract == p.ContractID })
+	if f := split(p.Kind, orders[:own+1], kin); f != nil {
+		f.Contract = p.ContractID
+		found = append(found, *f)
+	}
+	return found, nil
 }
 
 // compare counts the findings on one payment.

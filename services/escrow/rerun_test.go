@@ -83,7 +83,7 @@ func TestRerunOfThen(t *testing.T) {
 			want.Rules[key] = Tally{Then: n, Proposed: n}
 		}
 	}
-	if len(want.Rules) != len(feeRules)+1 { // and one that only this city has
+	if len(want.Rules) != len(feeRules)+2 { // and one that only this city has, and split orders
 		t.Fatalf("only %v were met with", want.Rules)
 	}
 	if diff := cmp.Diff(want, must(h.Rerun(ctx, everywhere, nil))(t)); diff != "" {
@@ -139,7 +139,7 @@ func TestRerunOfAProposal(t *testing.T) {
 	var shown []string
 	for _, c := range got.Contrasts {
 		shown = append(shown, fmt.Sprint(c.Contract, " ", c.Finding.Key, " ", c.More))
-		if !strings.Contains(c.Finding.Explanation, "上限 20 课时") || c.Finding.Rule.Source != "草案" {
+		if c.Finding.Key == maxLessons && (!strings.Contains(c.Finding.Explanation, "上限 20 课时") || c.Finding.Rule.Source != "草案") {
 			t.Errorf("%+v", c.Finding)
 		}
 	}
@@ -253,7 +253,21 @@ func (h *house) oneByOne(ctx context.Context) map[string]int {
 				}
 				orders = append(orders, r.order(on, rules))
 			}
-			for _, f := range Findings(p.Kind, orders) {
+			all := Findings(p.Kind, orders)
+			for i, o := range orders {
+				if o.Contract != p.ContractID || p.Family == nil {
+					continue
+				}
+				var kin []Kin
+				if err := json.Unmarshal(p.Family, &kin); err != nil {
+					return err
+				}
+				if f := split(p.Kind, orders[:i+1], kin); f != nil {
+					f.Contract = o.Contract
+					all = append(all, *f)
+				}
+			}
+			for _, f := range all {
 				if f.Contract == p.ContractID {
 					found[p.ContractID+" "+f.Rule.Key]++
 				}

@@ -106,6 +106,9 @@ func (s *Service) mayCollect(ctx context.Context, tx pgx.Tx, i Institution) (a A
 	if err := i.licensed(s.today()); err != nil {
 		return a, err
 	}
+	if err := collecting(ctx, tx, i); err != nil {
+		return a, err
+	}
 	a, err = findAccount(ctx, tx, i.ID)
 	if errors.Is(err, fault.NotFound) {
 		err = fault.Refused.Errorf("%s尚未报备预收费资金监管专用账户，不得签约收费：预收费须全额进入本机构的监管账户（依据：%s）", i.Name, supervision)

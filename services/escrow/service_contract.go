@@ -160,6 +160,9 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := i.licensed(s.today()); err != nil {
 		return err
 	}
+	if err := collecting(ctx, tx, i); err != nil {
+		return err
+	}
 	a, err := findAgreement(ctx, tx, c)
 	if err != nil {
 		return err
@@ -180,12 +183,16 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id, req.AmountFen)); err != nil {
 		return err
 	}
+	all, err := s.look(ctx, tx, c)
+	if err != nil {
+		return err
+	}
 	if c.Paid == req.AmountFen { // later instalments pay what was seen with the first
-		if err := saveSeen(ctx, tx, c, i.Kind, s.today()); err != nil {
+		if err := saveSeen(ctx, tx, c, i.Kind, all.kin(c), s.today()); err != nil {
 			return err
 		}
 	}
-	return s.judge(ctx, tx, b, "")
+	return s.judgeBy(ctx, tx, b, all, "")
 }
 
 // actor is what by is in c's history.
@@ -231,7 +238,7 @@ func (s *Service) show(ctx context.Context, tx pgx.Tx, id string) (v ContractVie
 	if err != nil {
 		return v, err
 	}
-	v.Flags = views(flags, Flag.view)
+	v.Flags = views(flags, func(f Flag) FlagView { return f.view(by) })
 	refunds, err := listRefunds(ctx, tx, c)
 	if err != nil {
 		return v, err

@@ -9,6 +9,8 @@ import (
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
 	"xunguan/pkg/event"
+	"xunguan/pkg/fault"
+	"xunguan/pkg/once"
 	"xunguan/pkg/pg"
 	"xunguan/pkg/rule"
 )
@@ -25,10 +27,22 @@ func (s *Service) review(ctx context.Context, tx pgx.Tx, b basket, fact string) 
 // judge applies the fee rules to b as it is saved, raises the flags that are
 // missing and clears those that fact has made void.
 func (s *Service) judge(ctx context.Context, tx pgx.Tx, b basket, fact string) error {
-	found, err := s.findings(ctx, tx, b.own)
+	all, err := s.look(ctx, tx, b.own)
 	if err != nil {
 		return err
 	}
+	return s.judgeBy(ctx, tx, b, all, fact)
+}
+
+func (s *Service) judgeBy(ctx context.Context, tx pgx.Tx, b basket, all looked, fact string) error {
+	found := all.findings(b.own)
+	examined, err := examinedFlags(ctx, tx, b.own)
+	if err != nil {
+		return err
+	}
+	found = slices.DeleteFunc(found, func(f Finding) bool {
+		return f.Rule.Key == splitWindow && slices.ContainsFunc(examined, f.sameSplit)
+	})
 	open, err := openFlags(ctx, tx, b.own)
 	if err != nil {
 		return err
@@ -43,29 +57,63 @@ func (s *Service) judge(ctx context.Context, tx pgx.Tx, b basket, fact string) e
 	return saveWatched(ctx, tx, b, len(found) > 0)
 }
 
-// findings applies the fee rules to the basket of c, as if c were paid today if
-// it is not.
-func (s *Service) findings(ctx context.Context, tx pgx.Tx, c *Contract) ([]Finding, error) {
-	rows, err := listOrders(ctx, tx, c)
-	if err != nil {
-		return nil, err
+// looked is what the fee rules see of a basket and, beside it, of its family.
+type looked struct {
+	kind   string
+	rows   []orderRow
+	orders []Order
+	family []kinRow
+}
+
+// look reads what the fee rules see of c's basket, as if c were paid today if it is not.
+// The family's orders of other baskets are read, and not locked: of two that are paid
+// at the same moment neither may see the other. The next payment does, and the review
+// of the day after.
+func (s *Service) look(ctx context.Context, tx pgx.Tx, c *Contract) (all looked, err error) {
+	if all.rows, err = listOrders(ctx, tx, c); err != nil {
+		return all, err
 	}
 	i, err := findInstitution(ctx, tx, c.InstitutionID)
 	if err != nil {
-		return nil, err
+		return all, err
+	}
+	all.kind = i.Kind
+	if all.family, err = listFamily(ctx, tx, c); err != nil {
+		return all, err
 	}
 	sets := map[day.Date]rule.Set{}
-	orders := make([]Order, len(rows))
-	for n, r := range rows {
+	for _, r := range all.rows {
 		on := r.paidOn(s.today())
 		if sets[on] == nil {
 			if sets[on], err = rulesOn(ctx, tx, c.Jurisdiction, on); err != nil {
-				return nil, err
+				return all, err
 			}
 		}
-		orders[n] = r.order(on, sets[on])
+		all.orders = append(all.orders, r.order(on, sets[on]))
 	}
-	return Findings(i.Kind, orders), nil
+	return all, nil
+}
+
+// findings applies the fee rules to what was seen of c's basket.
+func (l looked) findings(c *Contract) []Finding {
+	found := Findings(l.kind, l.orders)
+	for i, o := range l.orders {
+		if f := split(l.kind, l.orders[:i+1], c.kin(o, l.rows[i], l.family)); f != nil {
+			f.Contract = o.Contract
+			found = append(found, *f)
+		}
+	}
+	return found
+}
+
+// kin is what was seen of c's family when c itself was looked at.
+func (l looked) kin(c *Contract) []Kin {
+	for i, o := range l.orders {
+		if o.Contract == c.ID {
+			return c.kin(o, l.rows[i], l.family)
+		}
+	}
+	return nil
 }
 
 // paidOn is the day of r's payment, or today if it is not paid.
@@ -148,9 +196,12 @@ func (s *Service) warnings(ctx context.Context, tx pgx.Tx, c *Contract, sees sig
 	if !sees.party || (c.State != offered && c.State != signed) {
 		return []Warning{}, nil
 	}
-	found, err := s.findings(ctx, tx, c)
-	own := slices.DeleteFunc(found, func(f Finding) bool { return f.Contract != c.ID })
-	return views(own, Finding.warning), err
+	all, err := s.look(ctx, tx, c)
+	if err != nil {
+		return nil, err
+	}
+	own := slices.DeleteFunc(all.findings(c), func(f Finding) bool { return f.Contract != c.ID })
+	return views(own, Finding.warning), nil
 }
 
 // ListFlags asks for the flags in the caller's scope, the first due first.
@@ -176,7 +227,7 @@ func (s *Service) ListFlags(ctx context.Context, req ListFlags) (Flags, error) {
 		}
 		all, err := listFlags(ctx, tx, scopeOf(by), req.State, page)
 		all, more := cut(all)
-		return Flags{views(all, func(f Flag) FlagView { return f.view().lit(s.today(), calendar) }), page, more}, err
+		return Flags{views(all, func(f Flag) FlagView { return f.view(by).lit(s.today(), calendar) }), page, more}, err
 	})
 }
 
@@ -208,6 +259,60 @@ func (s *Service) FindFlag(ctx context.Context, req FindFlag) (FlagCase, error) 
 			return FlagCase{}, err
 		}
 		history, err := listEntries(ctx, tx, &row.Contract)
-		return FlagCase{f.view().lit(s.today(), calendar), row.line(row.InstitutionName, row.Billing, row.OpenFlags, row.sightOf(auth.From(ctx))), history}, err
+		return FlagCase{f.view(auth.From(ctx)).lit(s.today(), calendar), row.line(row.InstitutionName, row.Billing, row.OpenFlags, row.sightOf(auth.From(ctx))), history}, err
 	})
+}
+
+// ClearFlag is an official's finding that a suspicion was none.
+type ClearFlag struct {
+	once.Key
+	ID     string `path:"id" maxLength:"64"`
+	Reason string `json:"reason" minLength:"4" maxLength:"500" description:"what was looked into, and seen"`
+}
+
+// ClearFlag clears the suspicion that an order was split; the same orders raise it no
+// more. Refused for every other flag, which a fact alone clears.
+func (s *Service) ClearFlag(ctx context.Context, req ClearFlag) (FlagView, error) {
+	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (FlagView, error) {
+		by := auth.From(ctx)
+		f, err := findFlag(ctx, tx, req.ID)
+		if err != nil {
+			return FlagView{}, err
+		}
+		b, err := lockBasket(ctx, tx, f.ContractID)
+		if err != nil {
+			return FlagView{}, err
+		}
+		if f, err = findFlag(ctx, tx, req.ID); err != nil { // as it is under the lock
+			return FlagView{}, err
+		}
+		if f.RuleKey != splitWindow {
+			return FlagView{}, fault.Refused.Because("这一提示依据事实，只随事实解除，不能人工解除", f.Ground)
+		}
+		step, err := flagFlow.Step(f.State, "clear", by)
+		if err != nil {
+			return FlagView{}, err
+		}
+		f.State, f.ClearedOn, f.ClearedBy, f.Examined = step.To, s.today(), "主管部门核实："+req.Reason, true
+		if err := saveCleared(ctx, tx, f); err != nil {
+			return FlagView{}, err
+		}
+		if err := s.note(ctx, tx, b.own, byBureau, by.Subject, "clear", "疑似拆分收费的提示解除，"+f.ClearedBy); err != nil {
+			return FlagView{}, err
+		}
+		return f.view(by), event.Append(ctx, tx, Topic, b.own.ID, flagClearedFact(b.own, f))
+	})
+}
+
+// reviewSplit looks at a contract once more on the day after it was paid, and daily
+// while it is suspected.
+func (s *Service) reviewSplit(ctx context.Context, tx pgx.Tx, contract string) error {
+	b, err := lockBasket(ctx, tx, contract)
+	if err != nil {
+		return err
+	}
+	if err := s.judge(ctx, tx, b, "每日复核：同一家庭的合同合计已不超过上限"); err != nil {
+		return err
+	}
+	return saveSplitReview(ctx, tx, b.own, s.today())
 }

@@ -234,6 +234,11 @@ func (s *Service) onLesson(ctx context.Context, at LessonOf, action string, act 
 		if err != nil {
 			return LessonView{}, err
 		}
+		if action != "dispute" { // a parent's no to a lesson that was not given is heard to the end
+			if err := unfrozen(ctx, tx, b.own); err != nil {
+				return LessonView{}, err
+			}
+		}
 		l.State = step.To
 		if err := act(tx, b, &l); err != nil {
 			return LessonView{}, err
@@ -312,6 +317,11 @@ func (s *Service) Timers() []due.Timer {
 		{Name: "bank.late", Apply: s.lateFile, Next: nextLate},
 		{Name: "bank.settle", Apply: s.settle, Next: nextToSettle},
 		{Name: "bank.reconcile", Apply: s.reconcile, Next: nextToReconcile},
+		{Name: "wind_down.draw", Apply: s.draw, Next: nextToDraw},
+		{Name: "wind_down.close", Apply: s.closeChoices, Next: nextToClose},
+		{Name: "wind_down.pay", Apply: s.payFamily, Next: nextToPay},
+		{Name: "wind_down.finish", Apply: s.finishWindDown, Next: nextToFinish},
+		{Name: "split.review", Apply: s.reviewSplit, Next: nextSplitReview},
 		{Name: "republish", Apply: s.republish, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
 			return nextRepublication(ctx, tx)
 		}},

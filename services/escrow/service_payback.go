@@ -18,6 +18,14 @@ import (
 // is the parent's or, where something was to be deducted, the institution's; it goes
 // back by the routes it came by, and what the institution owes besides, by itself.
 func (s *Service) payBack(ctx context.Context, tx pgx.Tx, b basket, r *Refund, e entry) error {
+	routes, err := listRoutes(ctx, tx, b.own)
+	if err != nil {
+		return err
+	}
+	return s.payBackBy(ctx, tx, b, r, e, way{routes: routes})
+}
+
+func (s *Service) payBackBy(ctx context.Context, tx pgx.Tx, b basket, r *Refund, e entry, w way) error {
 	c := b.own
 	if err := saveEntry(ctx, tx, c, e); err != nil {
 		return err
@@ -39,7 +47,7 @@ func (s *Service) payBack(ctx context.Context, tx pgx.Tx, b basket, r *Refund, e
 	if err := saveContract(ctx, tx, c); err != nil {
 		return err
 	}
-	if r.Owed > 0 {
+	if r.Owed > 0 || r.short() != 0 {
 		if err := openRefundAccounts(ctx, tx, c.InstitutionID); err != nil {
 			return err
 		}
@@ -50,11 +58,7 @@ func (s *Service) payBack(ctx context.Context, tx pgx.Tx, b basket, r *Refund, e
 	if err := event.Append(ctx, tx, Topic, c.ID, refundAgreed(c, *r)); err != nil {
 		return err
 	}
-	routes, err := listRoutes(ctx, tx, c)
-	if err != nil {
-		return err
-	}
-	for _, l := range r.legs(routes) {
+	for _, l := range r.legs(w) {
 		if err := insertPayback(ctx, tx, l); err != nil {
 			return err
 		}
@@ -167,6 +171,9 @@ func (s *Service) ReturnPayback(ctx context.Context, req ReturnPayback) (RefundV
 	return once.Do(ctx, s.DB, req, s.onPayback(ctx, req.ID, "return", func(tx pgx.Tx, b basket, r *Refund, l *Payback) error {
 		if l.Route == "" {
 			return fault.Conflict.Errorf("机构以自有资金退还的款项不经监管账户，没有退票")
+		}
+		if l.NewContract != "" {
+			return fault.Conflict.Errorf("这笔款项已转为新合同的付款，不能退票")
 		}
 		t, err := findTransfer(ctx, tx, l.InstitutionID, *l.TransferID)
 		if err != nil {

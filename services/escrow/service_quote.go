@@ -71,14 +71,18 @@ func (s *Service) QuoteRefund(ctx context.Context, req QuoteRefund) (RefundQuote
 
 // price completes k by what the records know and prices it.
 func (s *Service) price(ctx context.Context, tx pgx.Tx, c *Contract, k claim) (q Quote, a Agreement, err error) {
+	schedule, err := listLessons(ctx, tx, c)
+	if err != nil {
+		return q, a, err
+	}
+	return s.priceOf(ctx, tx, c, schedule, k)
+}
+
+func (s *Service) priceOf(ctx context.Context, tx pgx.Tx, c *Contract, schedule []Lesson, k claim) (q Quote, a Agreement, err error) {
 	if err := k.check(); err != nil {
 		return q, a, err
 	}
 	if a, err = findAgreement(ctx, tx, c); err != nil {
-		return q, a, err
-	}
-	schedule, err := listLessons(ctx, tx, c)
-	if err != nil {
 		return q, a, err
 	}
 	if k.rules, err = rule.InForce(ctx, tx, c.Jurisdiction, k.on, quoteRules...); err != nil {
@@ -90,7 +94,7 @@ func (s *Service) price(ctx context.Context, tx pgx.Tx, c *Contract, k claim) (q
 	if k.rate, err = interestRate(ctx, tx, c, a, k); err != nil {
 		return q, a, err
 	}
-	if k.deducted, k.penalised, err = deductedBefore(ctx, tx, c, k.again); err != nil {
+	if k.deducted, k.penalised, err = deductedBefore(ctx, tx, c, k.again, k.merged); err != nil {
 		return q, a, err
 	}
 	q, err = quote(c, a, schedule, k)

@@ -44,6 +44,9 @@ func (s *Service) RequestRefund(ctx context.Context, req RequestRefund) (RefundV
 		if err := b.own.take("refunds", by); err != nil {
 			return RefundView{}, err
 		}
+		if err := unfrozen(ctx, tx, b.own); err != nil {
+			return RefundView{}, err
+		}
 		k := claim{lessons: req.Lessons, whole: req.Whole, fault: req.Fault, ground: req.Ground, stoppedOn: req.StoppedOn, on: s.today()}
 		q, _, err := s.price(ctx, tx, b.own, k)
 		if err != nil {
@@ -224,6 +227,9 @@ func (s *Service) onRefund(ctx context.Context, id, action string, act func(pgx.
 		if err != nil {
 			return RefundView{}, err
 		}
+		if err := unfrozen(ctx, tx, b.own); err != nil {
+			return RefundView{}, err
+		}
 		r.State = step.To
 		if err := act(tx, b, &r); err != nil {
 			return RefundView{}, err
@@ -272,6 +278,9 @@ func (s *Service) agreeBySilence(ctx context.Context, tx pgx.Tx, id string) erro
 	b, r, err := lockRefund(ctx, tx, id)
 	if err != nil || r.State != requested || !s.today().After(r.AnswerBy) {
 		return err
+	}
+	if err := unfrozen(ctx, tx, b.own); err != nil {
+		return nil //nolint:nilerr // it is part of the roster now
 	}
 	rules, err := rule.InForce(ctx, tx, b.own.Jurisdiction, r.RequestedOn, autoAgree)
 	if err != nil {

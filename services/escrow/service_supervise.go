@@ -266,17 +266,17 @@ type ResumePayouts struct {
 	Reason string `json:"reason" minLength:"4" maxLength:"500"`
 }
 
-// ResumePayouts ends a hold that an alert began; a timer pays out what waited.
-// Refused for a hold by a list entry or by another authority's order, which end by
-// their own decisions.
+// ResumePayouts ends a hold that an alert began, or a wind-down by which every family
+// is paid; a timer pays out what waited. Refused for a hold by a list entry, by another
+// authority's order or by a wind-down that goes on, which end by their own decisions.
 func (s *Service) ResumePayouts(ctx context.Context, req ResumePayouts) (HoldView, error) {
 	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (HoldView, error) {
 		h, err := findHold(ctx, tx, req.ID)
 		if err != nil {
 			return HoldView{}, err
 		}
-		if !h.ByAlert {
-			return HoldView{}, fault.Refused.Errorf("这一暂停因列入名单或其他机关的冻结而起，只能随其决定终止")
+		if !h.Endable {
+			return HoldView{}, fault.Refused.Errorf("这一暂停因列入名单、其他机关的冻结或未完毕的清退而起，只能随其决定终止")
 		}
 		words := fmt.Sprintf("%s 起的暂停拨付自 %s 解除：%s", h.Since, s.today(), req.Reason)
 		err = s.finishHold(ctx, tx, &h.Hold, entry{s.Now(), byBureau, auth.From(ctx).Subject, "resume", words})

@@ -49,7 +49,7 @@ func saveInstitution(ctx context.Context, tx pgx.Tx, i Institution) error {
 		"UPDATE accounts SET manager = $2 WHERE institution = $1", "UPDATE contracts SET manager = $2 WHERE institution_id = $1",
 		"UPDATE flags SET manager = $2 WHERE institution_id = $1", "UPDATE holds SET manager = $2 WHERE institution_id = $1",
 		"UPDATE discrepancies SET manager = $2 WHERE institution_id = $1", "UPDATE alerts SET manager = $2 WHERE institution_id = $1",
-		"UPDATE freezes SET manager = $2 WHERE institution_id = $1",
+		"UPDATE freezes SET manager = $2 WHERE institution_id = $1", "UPDATE wind_downs SET manager = $2 WHERE institution_id = $1",
 	} {
 		if _, err := tx.Exec(ctx, table, i.ID, i.Manager); err != nil {
 			return err

@@ -11,7 +11,7 @@ import (
 )
 
 const flagColumns = `f.id, f.institution_id, f.contract_id, f.jurisdiction, f.manager, f.parent, f.state, f.rule_key, f.ground, f.explanation,
-	f.raised_on, f.due, f.provisional, f.cleared_on, f.cleared_by`
+	f.raised_on, f.due, f.provisional, f.cleared_on, f.cleared_by, f.examined`
 
 func findFlag(ctx context.Context, tx pgx.Tx, id string) (Flag, error) {
 	return pg.One[Flag](ctx, tx, "提示", `SELECT `+flagColumns+` FROM flags f WHERE id = $1`, id)
@@ -33,6 +33,12 @@ func openFlags(ctx context.Context, tx pgx.Tx, c *Contract) ([]Flag, error) {
 		WHERE f.institution_id = $1 AND c.basket = $2 AND f.state = 'OPEN' ORDER BY f.id`, c.InstitutionID, c.Basket)
 }
 
+// examinedFlags returns those of c's basket that an official cleared.
+func examinedFlags(ctx context.Context, tx pgx.Tx, c *Contract) ([]Flag, error) {
+	return list[Flag](ctx, tx, `SELECT `+flagColumns+` FROM flags f JOIN contracts c ON c.institution_id = f.institution_id AND c.id = f.contract_id
+		WHERE f.institution_id = $1 AND c.basket = $2 AND f.examined ORDER BY f.id`, c.InstitutionID, c.Basket)
+}
+
 func insertFlag(ctx context.Context, tx pgx.Tx, f Flag) error {
 	_, err := tx.Exec(ctx, `
 		INSERT INTO flags (institution_id, contract_id, id, jurisdiction, manager, parent, state, rule_key, ground, explanation, raised_on, due, provisional)
@@ -42,8 +48,8 @@ func insertFlag(ctx context.Context, tx pgx.Tx, f Flag) error {
 }
 
 func saveCleared(ctx context.Context, tx pgx.Tx, f Flag) error {
-	return one(ctx, tx, `UPDATE flags SET state = $4, cleared_on = $5, cleared_by = $6 WHERE institution_id = $1 AND contract_id = $2 AND id = $3`,
-		f.InstitutionID, f.ContractID, f.ID, f.State, f.ClearedOn, f.ClearedBy)
+	return one(ctx, tx, `UPDATE flags SET state = $4, cleared_on = $5, cleared_by = $6, examined = $7 WHERE institution_id = $1 AND contract_id = $2 AND id = $3`,
+		f.InstitutionID, f.ContractID, f.ID, f.State, f.ClearedOn, f.ClearedBy, f.Examined)
 }
 
 // saveWatched notes on b's contracts, which are all locked, whether a flag is open
@@ -86,6 +92,13 @@ func (r orderRow) agreed() Agreement {
 // held is no prepayment: its lesson was given.
 func listOrders(ctx context.Context, tx pgx.Tx, c *Contract) ([]orderRow, error) {
 	return list[orderRow](ctx, tx, ordersSQL, c.InstitutionID, c.Basket, c.ID)
+}
+
+// listFamily returns the paid orders of c's family outside its basket, with all
+// institutions of one manager.
+func listFamily(ctx context.Context, tx pgx.Tx, c *Contract) ([]kinRow, error) {
+	return list[kinRow](ctx, tx, `SELECT institution_id, basket, pupil, course, contract, paid_at, lessons, gift_lessons, first, last,
+		begun, held, price, bought, billing, loan, online, class_size, lesson_minutes FROM family_orders($1, $2, $3, $4)`, c.Parent, c.Manager, c.InstitutionID, c.Basket)
 }
 
 const ordersSQL = `

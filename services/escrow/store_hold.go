@@ -89,8 +89,11 @@ type holdFilter struct {
 	page               int
 }
 
+// endable is whether an official may end the hold h: no other decision has to.
+const endable = `(EXISTS (SELECT FROM alerts a WHERE a.id = h.cause_id) OR EXISTS (SELECT FROM wind_downs w WHERE w.id = h.cause_id AND w.state = 'DONE'))`
+
 func listHolds(ctx context.Context, tx pgx.Tx, s scope, f holdFilter) ([]holdRow, error) {
-	return list[holdRow](ctx, tx, `SELECT `+holdColumns+`, i.name AS institution_name, w.lessons AS waiting_lessons, w.fen AS waiting_fen, EXISTS (SELECT FROM alerts a WHERE a.id = h.cause_id) AS by_alert
+	return list[holdRow](ctx, tx, `SELECT `+holdColumns+`, i.name AS institution_name, w.lessons AS waiting_lessons, w.fen AS waiting_fen, `+endable+` AS endable
 		FROM holds h JOIN institutions i ON i.id = h.institution_id,
 			LATERAL (SELECT count(*) AS lessons, coalesce(sum(fee), 0)::bigint AS fen FROM lessons l WHERE l.institution_id = h.institution_id AND l.waits) w
 		WHERE ($1 = '' OR h.manager = $1) AND starts_with(h.jurisdiction, $2) AND ($3 = '' OR h.institution_id = $3)

@@ -10,7 +10,7 @@ import (
 	"xunguan/pkg/pg"
 )
 
-const paybackColumns = `p.institution_id, p.contract_id, p.refund_id, p.id, p.route, p.amount, p.interest, p.state, p.attempts, p.transfer_id::text, p.paid_on, p.retry_on, p.reason`
+const paybackColumns = `p.institution_id, p.contract_id, p.refund_id, p.id, p.route, p.amount, p.interest, p.state, p.attempts, p.transfer_id::text, p.paid_on, p.retry_on, p.reason, p.source, p.new_contract`
 
 func findPayback(ctx context.Context, tx pgx.Tx, id string) (Payback, error) {
 	return pg.One[Payback](ctx, tx, "退款", `SELECT `+paybackColumns+` FROM paybacks p WHERE id = $1`, id)
@@ -31,8 +31,8 @@ func listRoutes(ctx context.Context, tx pgx.Tx, c *Contract) ([]route, error) {
 }
 
 func insertPayback(ctx context.Context, tx pgx.Tx, l Payback) error {
-	_, err := tx.Exec(ctx, `INSERT INTO paybacks (institution_id, contract_id, refund_id, id, route, amount, state) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
-		l.InstitutionID, l.ContractID, l.RefundID, l.ID, l.Route, l.Amount, l.State)
+	_, err := tx.Exec(ctx, `INSERT INTO paybacks (institution_id, contract_id, refund_id, id, route, amount, state, source, new_contract) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9)`,
+		l.InstitutionID, l.ContractID, l.RefundID, l.ID, l.Route, l.Amount, l.State, l.Source, l.NewContract)
 	return err
 }
 

@@ -20,7 +20,7 @@ func none(err error) error {
 }
 
 const refundColumns = `r.id, r.institution_id, r.contract_id, r.state, r.whole, r.lessons, r.gift_lessons, r.fault, r.ground, r.stopped_on, r.basis, r.amount, r.owed,
-	r.deducted, r.penalty, r.waits, r.clauses, r.reason, r.answer, r.requested_on, r.answer_by, r.provisional, r.by_silence, r.mediate_by, r.agreed_on, r.paid_on`
+	r.deducted, r.penalty, r.waits, r.clauses, r.reason, r.answer, r.requested_on, r.answer_by, r.provisional, r.by_silence, r.mediate_by, r.agreed_on, r.paid_on, r.wind_down, r.share`
 
 func findRefund(ctx context.Context, tx pgx.Tx, id string) (Refund, error) {
 	return pg.One[Refund](ctx, tx, "退费", `SELECT `+refundColumns+` FROM refunds r WHERE id = $1`, id)
@@ -34,10 +34,10 @@ func listRefunds(ctx context.Context, tx pgx.Tx, c *Contract) ([]Refund, error) 
 func insertRefund(ctx context.Context, tx pgx.Tx, r Refund, lessons []Lesson) error {
 	if _, err := tx.Exec(ctx, `
 		INSERT INTO refunds (institution_id, contract_id, id, state, whole, lessons, gift_lessons, fault, ground, stopped_on, basis, amount, owed, deducted, penalty,
-			clauses, reason, requested_on, answer_by, provisional)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)`,
+			clauses, reason, requested_on, answer_by, provisional, wind_down, share)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
 		r.InstitutionID, r.ContractID, r.ID, r.State, r.Whole, r.Lessons, r.GiftLessons, r.Fault, r.Ground, r.StoppedOn, r.Basis, r.Amount, r.Owed, r.Deducted, r.Penalty,
-		r.Clauses, r.Reason, r.RequestedOn, r.AnswerBy, r.Provisional); err != nil {
+		r.Clauses, r.Reason, r.RequestedOn, r.AnswerBy, r.Provisional, r.WindDown, r.Share); err != nil {
 		return err
 	}
 	ns := make([]int, len(lessons))
@@ -83,10 +83,11 @@ func saveWithdrawn(ctx context.Context, tx pgx.Tx, r Refund, again Lesson) error
 }
 
 // deductedBefore is what refunds of c before the one with id took off, pending ones
-// too, and the penalties of those; "" is all of them.
-func deductedBefore(ctx context.Context, tx pgx.Tx, c *Contract, id string) (deducted, penalised Fen, err error) {
+// too unless they are merged, and the penalties of those; "" is all of them.
+func deductedBefore(ctx context.Context, tx pgx.Tx, c *Contract, id string, merged bool) (deducted, penalised Fen, err error) {
 	err = tx.QueryRow(ctx, `SELECT coalesce(sum(deducted), 0)::bigint, coalesce(sum(penalty), 0)::bigint FROM refunds
-		WHERE institution_id = $1 AND contract_id = $2 AND state <> 'WITHDRAWN' AND basis = 'consumer' AND ($3 = '' OR id < $3)`, c.InstitutionID, c.ID, id).Scan(&deducted, &penalised)
+		WHERE institution_id = $1 AND contract_id = $2 AND state <> 'WITHDRAWN' AND basis = 'consumer' AND ($3 = '' OR id < $3)
+		  AND (NOT $4 OR state IN ('AGREED', 'PAID'))`, c.InstitutionID, c.ID, id, merged).Scan(&deducted, &penalised)
 	return deducted, penalised, err
 }
 
@@ -110,9 +111,10 @@ func nextKept(ctx context.Context, tx pgx.Tx) (id string, err error) {
 	return id, none(err)
 }
 
-// nextUnanswered finds a refund whose last day to answer has passed; it locks
-// nothing, as nextSilent.
+// nextUnanswered finds a refund whose last day to answer has passed, and that no
+// wind-down gives back; it locks nothing, as nextSilent.
 func nextUnanswered(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error) {
-	err = tx.QueryRow(ctx, `SELECT id FROM refunds WHERE state = 'REQUESTED' AND answer_by < $1 ORDER BY answer_by, id LIMIT 1`, today).Scan(&id)
+	err = tx.QueryRow(ctx, `SELECT id FROM refunds r WHERE state = 'REQUESTED' AND answer_by < $1
+		AND NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = r.institution_id AND p.winding = 'frozen') ORDER BY answer_by, id LIMIT 1`, today).Scan(&id)
 	return id, none(err)
 }

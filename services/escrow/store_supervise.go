@@ -130,7 +130,7 @@ func saveAlert(ctx context.Context, tx pgx.Tx, a Alert) error {
 
 func findHold(ctx context.Context, tx pgx.Tx, id string) (holdRow, error) {
 	return pg.One[holdRow](ctx, tx, "暂停拨付", `SELECT `+holdColumns+`, i.name AS institution_name, 0 AS waiting_lessons, 0::bigint AS waiting_fen,
-			EXISTS (SELECT FROM alerts a WHERE a.id = h.cause_id) AS by_alert
+			`+endable+` AS endable
 		FROM holds h JOIN institutions i ON i.id = h.institution_id WHERE h.id = $1`, id)
 }
 

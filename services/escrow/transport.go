@@ -25,6 +25,7 @@ var (
 	RetryPaybacks   = auth.Permit("escrow:payback:retry")
 	ReturnPaybacks  = auth.Permit("escrow:payback:return")
 	ReadFlags       = auth.Permit("escrow:flag:read")
+	ClearFlags      = auth.Permit("escrow:flag:clear")
 	ReadHolds       = auth.Permit("escrow:hold:read")
 	ReadStatements  = auth.Permit("escrow:statement:read")
 	BookDifferences = auth.Permit("escrow:difference:book")
@@ -40,15 +41,19 @@ var (
 	ReadWarnings    = auth.Permit("escrow:warning:read")
 	JudgeWarnings   = auth.Permit("escrow:warning:evaluate")
 	RerunFeeRules   = auth.Permit("escrow:feerule:rerun")
+	RunWindDowns    = auth.Permit("escrow:winddown:run")
+	ReadWindDowns   = auth.Permit("escrow:winddown:read")
+	OfferTakeovers  = auth.Permit("escrow:winddown:take_over")
+	ChooseRefunds   = auth.Permit("escrow:winddown:choose")
 	ReadInbox       = auth.Permit("escrow:inbox:read")
 )
 
 // Grants says which role may do what. Whose contract it is, is asked besides.
 var Grants = auth.Roles(map[string][]auth.Permission{
-	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled, ReadWarnings},
-	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox},
-	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, RerunFeeRules, WatchMoney},
-	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings, RerunFeeRules},
+	"principal": {ReportAccounts, ReadAccounts, OfferContracts, CancelContracts, ReadContracts, TeachLessons, AgreeRefunds, RetryPaybacks, ReadFlags, ReadHolds, ReadStatements, ReadInbox, ReadReconciled, ReadWarnings, ReadWindDowns, OfferTakeovers},
+	"parent":    {SignContracts, PayContracts, CancelContracts, ReadContracts, ConfirmTaught, DisputeLessons, AskRefunds, RetryPaybacks, ReadFlags, ReadStatements, ReadInbox, ReadWindDowns, ChooseRefunds},
+	"examiner":  {ReadAccounts, ReadContracts, SettleRefunds, RetryPaybacks, ReturnPaybacks, ReadFlags, ReadHolds, ReadStatements, BookDifferences, ReadInbox, ReadBanks, ReadReconciled, ExplainDiffs, ReadWarnings, JudgeWarnings, RerunFeeRules, WatchMoney, RunWindDowns, ReadWindDowns, ClearFlags},
+	"city":      {ReadAccounts, ReadContracts, ReadFlags, ReadHolds, ReadStatements, RepublishAll, ReadInbox, RegisterBanks, ReadBanks, ReadReconciled, ReadWarnings, JudgeWarnings, RerunFeeRules, ReadWindDowns},
 	"bank":      {ReadBanks, SendBankFiles, TakeSettlements, SeeBankOrders},
 })
 
@@ -88,6 +93,7 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/paybacks/{id}/received", "ReceivePayback", AskRefunds, s.ReceivePayback, kit.As(kit.Money))
 	kit.Route(api, "GET /v1/flags", "ListFlags", ReadFlags, s.ListFlags)
 	kit.Route(api, "GET /v1/flags/{id}", "FindFlag", ReadFlags, s.FindFlag)
+	kit.Route(api, "POST /v1/flags/{id}/clear", "ClearFlag", ClearFlags, s.ClearFlag, kit.As(kit.Money))
 	kit.Route(api, "GET /v1/holds", "ListHolds", ReadHolds, s.ListHolds)
 	kit.Route(api, "GET /v1/statements/{institution}/{account}", "FindStatement", ReadStatements, s.FindStatement)
 	kit.Route(api, "POST /v1/differences", "RecordDifference", BookDifferences, s.RecordDifference, kit.As(kit.Money))
@@ -120,6 +126,15 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "GET /v1/freezes", "ListFreezes", ReadReconciled, s.ListFreezes)
 	kit.Route(api, "POST /v1/freezes", "RecordFreeze", WatchMoney, s.RecordFreeze, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/freezes/{id}/lift", "LiftFreeze", WatchMoney, s.LiftFreeze, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/wind-downs", "BeginWindDown", RunWindDowns, s.BeginWindDown, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/wind-downs", "ListWindDowns", ReadWindDowns, s.ListWindDowns)
+	kit.Route(api, "GET /v1/wind-downs/{id}", "FindWindDown", ReadWindDowns, s.FindWindDown)
+	kit.Route(api, "GET /v1/wind-downs/{id}/families", "ListFamilies", ReadWindDowns, s.ListFamilies)
+	kit.Route(api, "POST /v1/wind-downs/{id}/confirm", "ConfirmWindDown", RunWindDowns, s.ConfirmWindDown, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/wind-downs/{id}/takeovers", "OfferTakeover", OfferTakeovers, s.OfferTakeover)
+	kit.Route(api, "POST /v1/wind-downs/{id}/families/{contract}/choose", "ChooseAlternative", ChooseRefunds, s.ChooseAlternative, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/wind-downs/{id}/families/{contract}/correct", "CorrectFamily", RunWindDowns, s.CorrectFamily, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/wind-downs/{id}/withdraw", "WithdrawWindDown", RunWindDowns, s.WithdrawWindDown, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/republish", "Republish", RepublishAll, s.Republish, kit.As(kit.Reports))
 	kit.Route(api, "GET /v1/inbox", "Inbox", ReadInbox, s.Inbox)
 	kit.Route(api, "GET /v1/summary", "Summary", auth.Public, s.Summary, kit.As(kit.Reports))

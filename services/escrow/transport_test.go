@@ -163,6 +163,7 @@ var matrix = map[string]struct {
 	"ReceivePayback":      {"POST", "/v1/paybacks/{payback}/received", "", "parent", "parent2", false},
 	"ListFlags":           {"GET", "/v1/flags", "", "principal parent examiner city", "principal2 parent2 neighbour", true},
 	"FindFlag":            {"GET", "/v1/flags/{flag}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"ClearFlag":           {"POST", "/v1/flags/{split}/clear", `{"reason":"两个孩子各上各的课"}`, "examiner", "neighbour", false},
 	"ListHolds":           {"GET", "/v1/holds", "", "principal examiner city", "principal2 neighbour", true},
 	"FindStatement":       {"GET", "/v1/statements/art/held?contract={id}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
 	"RecordDifference":    {"POST", "/v1/differences", `{"institution":"art","account":"custody","amount_fen":1,"reference":"VOUCHER-1","reason":"x"}`, "examiner", "neighbour", false},
@@ -197,6 +198,15 @@ var matrix = map[string]struct {
 	"SetFloor":            {"POST", "/v1/floors", `{"institution":"art","amount_fen":100,"reason":"规模较大"}`, "examiner", "neighbour", false},
 	"ListFreezes":         {"GET", "/v1/freezes", "", "principal examiner city", "principal2 neighbour", true},
 	"RecordFreeze":        {"POST", "/v1/freezes", `{"institution":"art","account":"custody","authority":"姑苏区人民法院","document_no":"（2026）苏0508执2号","since":"2026-03-02"}`, "examiner", "neighbour", false},
+	"BeginWindDown":       {"POST", "/v1/wind-downs", `{"institution":"bare","ground":"closed_abnormal","document_no":"文号","reason":"人去楼空"}`, "examiner", "neighbour", false},
+	"ListWindDowns":       {"GET", "/v1/wind-downs", "", "principal principal2 parent examiner city", "parent2 neighbour", true},
+	"FindWindDown":        {"GET", "/v1/wind-downs/{wind}", "", "principal principal2 parent parent2 examiner city", "neighbour", false},
+	"ListFamilies":        {"GET", "/v1/wind-downs/{wind}/families", "", "principal parent examiner city", "principal2 parent2 neighbour", false},
+	"ConfirmWindDown":     {"POST", "/v1/wind-downs/{wind}/confirm", "", "examiner", "neighbour", false},
+	"OfferTakeover":       {"POST", "/v1/wind-downs/{wind}/takeovers", `{"institution":"other","first_lesson":"2026-05-06","note":"同址同师"}`, "principal2", "principal", false},
+	"ChooseAlternative":   {"POST", "/v1/wind-downs/{wind}/families/{wound}/choose", `{"choice":"refund"}`, "parent", "parent2", false},
+	"CorrectFamily":       {"POST", "/v1/wind-downs/{wind}/families/{wound}/correct", `{"amount_fen":1,"reason":"核对考勤"}`, "examiner", "neighbour", false},
+	"WithdrawWindDown":    {"POST", "/v1/wind-downs/{wind}/withdraw", `{"reason":"决定被撤销"}`, "examiner", "neighbour", false},
 	"LiftFreeze":          {"POST", "/v1/freezes/{freeze}/lift", `{"document_no":"（2026）苏0508执3号"}`, "examiner", "neighbour", false},
 }
 
@@ -215,10 +225,14 @@ func TestMatrix(t *testing.T) {
 	payback := h.refunded(v.ID, 1).Paybacks[0].ID
 	bank := h.banked()
 	h.watch()
-	fill := strings.NewReplacer("{payback}", payback, "{settlement}", bank.settlement, "{found}", bank.found, "{explained}", bank.explained, "{alert}", bank.alert, "{hold}", bank.hold, "{freeze}", bank.freeze, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
+	h.account("principal", "bare")
+	wound := h.paid(h.terms(func(t *Terms) { t.Institution = "maths" })).ID
+	wind := h.open("maths").ID
+	suspect := h.paid(h.terms(func(t *Terms) { t.Course, t.Lessons, t.PriceFen = "素描（二期）", 2, 20000 })).Flags[0]
+	fill := strings.NewReplacer("{split}", suspect.ID, "{wind}", wind, "{wound}", wound, "{payback}", payback, "{settlement}", bank.settlement, "{found}", bank.found, "{explained}", bank.explained, "{alert}", bank.alert, "{hold}", bank.hold, "{freeze}", bank.freeze, "{id}", v.ID, "{refund}", refund, "{flag}", v.Flags[0].ID, "{difference}", h.differs("art", 1, "VOUCHER-0").ID)
 	shows := func(body string) bool {
 		return strings.Contains(body, v.ID) || strings.Contains(body, v.Flags[0].ID) || strings.Contains(body, `"cause_id":"case-1"`) ||
-			strings.Contains(body, bankName) || strings.Contains(body, "协-art") || strings.Contains(body, bank.found) || strings.Contains(body, bank.alert) || strings.Contains(body, bank.freeze) || strings.Contains(body, `"institution":"art"`)
+			strings.Contains(body, bankName) || strings.Contains(body, "协-art") || strings.Contains(body, bank.found) || strings.Contains(body, bank.alert) || strings.Contains(body, bank.freeze) || strings.Contains(body, `"institution":"art"`) || strings.Contains(body, wind) || strings.Contains(body, wound)
 	}
 	for _, r := range api.Routes() {
 		m, listed := matrix[r.Name]

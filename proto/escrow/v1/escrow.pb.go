@@ -985,6 +985,239 @@ func (x *WarningReason) GetExplanation() string {
 	return ""
 }
 
+// WindDownChanged: an institution's end (机构终止清退) was begun or took a step: no family is paid
+// before another official confirmed it. Keyed by institution.
+type WindDownChanged struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	WindDown      *WindDown              `protobuf:"bytes,1,opt,name=wind_down,json=windDown,proto3" json:"wind_down,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WindDownChanged) Reset() {
+	*x = WindDownChanged{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WindDownChanged) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WindDownChanged) ProtoMessage() {}
+
+func (x *WindDownChanged) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WindDownChanged.ProtoReflect.Descriptor instead.
+func (*WindDownChanged) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
+}
+
+func (x *WindDownChanged) GetWindDown() *WindDown {
+	if x != nil {
+		return x.WindDown
+	}
+	return nil
+}
+
+// FamilySettled: one contract of a wind-down's roster got its share, as a refund or as
+// the payment of a contract with another institution. Keyed by the old contract.
+type FamilySettled struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Contract      *Contract              `protobuf:"bytes,1,opt,name=contract,proto3" json:"contract,omitempty"`
+	WindDownId    string                 `protobuf:"bytes,2,opt,name=wind_down_id,json=windDownId,proto3" json:"wind_down_id,omitempty"`
+	RefundId      string                 `protobuf:"bytes,3,opt,name=refund_id,json=refundId,proto3" json:"refund_id,omitempty"`
+	ClaimFen      int64                  `protobuf:"varint,4,opt,name=claim_fen,json=claimFen,proto3" json:"claim_fen,omitempty"`
+	ShareFen      int64                  `protobuf:"varint,5,opt,name=share_fen,json=shareFen,proto3" json:"share_fen,omitempty"`         // of the claim, what there was money for
+	NewContract   string                 `protobuf:"bytes,6,opt,name=new_contract,json=newContract,proto3" json:"new_contract,omitempty"` // "" is a refund
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FamilySettled) Reset() {
+	*x = FamilySettled{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FamilySettled) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FamilySettled) ProtoMessage() {}
+
+func (x *FamilySettled) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FamilySettled.ProtoReflect.Descriptor instead.
+func (*FamilySettled) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
+}
+
+func (x *FamilySettled) GetContract() *Contract {
+	if x != nil {
+		return x.Contract
+	}
+	return nil
+}
+
+func (x *FamilySettled) GetWindDownId() string {
+	if x != nil {
+		return x.WindDownId
+	}
+	return ""
+}
+
+func (x *FamilySettled) GetRefundId() string {
+	if x != nil {
+		return x.RefundId
+	}
+	return ""
+}
+
+func (x *FamilySettled) GetClaimFen() int64 {
+	if x != nil {
+		return x.ClaimFen
+	}
+	return 0
+}
+
+func (x *FamilySettled) GetShareFen() int64 {
+	if x != nil {
+		return x.ShareFen
+	}
+	return 0
+}
+
+func (x *FamilySettled) GetNewContract() string {
+	if x != nil {
+		return x.NewContract
+	}
+	return ""
+}
+
+// WindDown is the end of an institution.
+type WindDown struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	InstitutionId string                 `protobuf:"bytes,2,opt,name=institution_id,json=institutionId,proto3" json:"institution_id,omitempty"`
+	Jurisdiction  string                 `protobuf:"bytes,3,opt,name=jurisdiction,proto3" json:"jurisdiction,omitempty"`
+	State         string                 `protobuf:"bytes,4,opt,name=state,proto3" json:"state,omitempty"`   // PROPOSED OPEN PAYING DONE WITHDRAWN
+	Ground        string                 `protobuf:"bytes,5,opt,name=ground,proto3" json:"ground,omitempty"` // list_decision, licence_revoked or closed_abnormal
+	DocumentNo    string                 `protobuf:"bytes,6,opt,name=document_no,json=documentNo,proto3" json:"document_no,omitempty"`
+	BegunOn       string                 `protobuf:"bytes,7,opt,name=begun_on,json=begunOn,proto3" json:"begun_on,omitempty"`    // date
+	ChooseBy      string                 `protobuf:"bytes,8,opt,name=choose_by,json=chooseBy,proto3" json:"choose_by,omitempty"` // date, "" before it is confirmed
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *WindDown) Reset() {
+	*x = WindDown{}
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *WindDown) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*WindDown) ProtoMessage() {}
+
+func (x *WindDown) ProtoReflect() protoreflect.Message {
+	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use WindDown.ProtoReflect.Descriptor instead.
+func (*WindDown) Descriptor() ([]byte, []int) {
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{19}
+}
+
+func (x *WindDown) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *WindDown) GetInstitutionId() string {
+	if x != nil {
+		return x.InstitutionId
+	}
+	return ""
+}
+
+func (x *WindDown) GetJurisdiction() string {
+	if x != nil {
+		return x.Jurisdiction
+	}
+	return ""
+}
+
+func (x *WindDown) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *WindDown) GetGround() string {
+	if x != nil {
+		return x.Ground
+	}
+	return ""
+}
+
+func (x *WindDown) GetDocumentNo() string {
+	if x != nil {
+		return x.DocumentNo
+	}
+	return ""
+}
+
+func (x *WindDown) GetBegunOn() string {
+	if x != nil {
+		return x.BegunOn
+	}
+	return ""
+}
+
+func (x *WindDown) GetChooseBy() string {
+	if x != nil {
+		return x.ChooseBy
+	}
+	return ""
+}
+
 // Hold is a stop of payouts under the custody agreement.
 type Hold struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -1002,7 +1235,7 @@ type Hold struct {
 
 func (x *Hold) Reset() {
 	*x = Hold{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1014,7 +1247,7 @@ func (x *Hold) String() string {
 func (*Hold) ProtoMessage() {}
 
 func (x *Hold) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[17]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1027,7 +1260,7 @@ func (x *Hold) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Hold.ProtoReflect.Descriptor instead.
 func (*Hold) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{17}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *Hold) GetId() string {
@@ -1100,7 +1333,7 @@ type Account struct {
 
 func (x *Account) Reset() {
 	*x = Account{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1112,7 +1345,7 @@ func (x *Account) String() string {
 func (*Account) ProtoMessage() {}
 
 func (x *Account) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[18]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1125,7 +1358,7 @@ func (x *Account) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Account.ProtoReflect.Descriptor instead.
 func (*Account) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{18}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *Account) GetInstitutionId() string {
@@ -1185,7 +1418,7 @@ type Contract struct {
 
 func (x *Contract) Reset() {
 	*x = Contract{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1197,7 +1430,7 @@ func (x *Contract) String() string {
 func (*Contract) ProtoMessage() {}
 
 func (x *Contract) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[19]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1210,7 +1443,7 @@ func (x *Contract) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Contract.ProtoReflect.Descriptor instead.
 func (*Contract) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{19}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *Contract) GetId() string {
@@ -1324,7 +1557,7 @@ type Flag struct {
 
 func (x *Flag) Reset() {
 	*x = Flag{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1336,7 +1569,7 @@ func (x *Flag) String() string {
 func (*Flag) ProtoMessage() {}
 
 func (x *Flag) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[20]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1349,7 +1582,7 @@ func (x *Flag) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Flag.ProtoReflect.Descriptor instead.
 func (*Flag) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{20}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Flag) GetId() string {
@@ -1447,7 +1680,7 @@ type Refund struct {
 
 func (x *Refund) Reset() {
 	*x = Refund{}
-	mi := &file_escrow_v1_escrow_proto_msgTypes[21]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1459,7 +1692,7 @@ func (x *Refund) String() string {
 func (*Refund) ProtoMessage() {}
 
 func (x *Refund) ProtoReflect() protoreflect.Message {
-	mi := &file_escrow_v1_escrow_proto_msgTypes[21]
+	mi := &file_escrow_v1_escrow_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1472,7 +1705,7 @@ func (x *Refund) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Refund.ProtoReflect.Descriptor instead.
 func (*Refund) Descriptor() ([]byte, []int) {
-	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{21}
+	return file_escrow_v1_escrow_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Refund) GetId() string {
@@ -1605,7 +1838,27 @@ const file_escrow_v1_escrow_proto_rawDesc = "" +
 	"\rWarningReason\x12\x16\n" +
 	"\x06signal\x18\x01 \x01(\tR\x06signal\x12\x16\n" +
 	"\x06points\x18\x02 \x01(\x05R\x06points\x12 \n" +
-	"\vexplanation\x18\x03 \x01(\tR\vexplanation\"\xdf\x01\n" +
+	"\vexplanation\x18\x03 \x01(\tR\vexplanation\"C\n" +
+	"\x0fWindDownChanged\x120\n" +
+	"\twind_down\x18\x01 \x01(\v2\x13.escrow.v1.WindDownR\bwindDown\"\xdc\x01\n" +
+	"\rFamilySettled\x12/\n" +
+	"\bcontract\x18\x01 \x01(\v2\x13.escrow.v1.ContractR\bcontract\x12 \n" +
+	"\fwind_down_id\x18\x02 \x01(\tR\n" +
+	"windDownId\x12\x1b\n" +
+	"\trefund_id\x18\x03 \x01(\tR\brefundId\x12\x1b\n" +
+	"\tclaim_fen\x18\x04 \x01(\x03R\bclaimFen\x12\x1b\n" +
+	"\tshare_fen\x18\x05 \x01(\x03R\bshareFen\x12!\n" +
+	"\fnew_contract\x18\x06 \x01(\tR\vnewContract\"\xec\x01\n" +
+	"\bWindDown\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
+	"\x0einstitution_id\x18\x02 \x01(\tR\rinstitutionId\x12\"\n" +
+	"\fjurisdiction\x18\x03 \x01(\tR\fjurisdiction\x12\x14\n" +
+	"\x05state\x18\x04 \x01(\tR\x05state\x12\x16\n" +
+	"\x06ground\x18\x05 \x01(\tR\x06ground\x12\x1f\n" +
+	"\vdocument_no\x18\x06 \x01(\tR\n" +
+	"documentNo\x12\x19\n" +
+	"\bbegun_on\x18\a \x01(\tR\abegunOn\x12\x1b\n" +
+	"\tchoose_by\x18\b \x01(\tR\bchooseBy\"\xdf\x01\n" +
 	"\x04Hold\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12%\n" +
 	"\x0einstitution_id\x18\x02 \x01(\tR\rinstitutionId\x12\"\n" +
@@ -1678,7 +1931,7 @@ func file_escrow_v1_escrow_proto_rawDescGZIP() []byte {
 	return file_escrow_v1_escrow_proto_rawDescData
 }
 
-var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 22)
+var file_escrow_v1_escrow_proto_msgTypes = make([]protoimpl.MessageInfo, 25)
 var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*AccountOpened)(nil),    // 0: escrow.v1.AccountOpened
 	(*ContractSigned)(nil),   // 1: escrow.v1.ContractSigned
@@ -1697,39 +1950,44 @@ var file_escrow_v1_escrow_proto_goTypes = []any{
 	(*WarningChanged)(nil),   // 14: escrow.v1.WarningChanged
 	(*CoverBandChanged)(nil), // 15: escrow.v1.CoverBandChanged
 	(*WarningReason)(nil),    // 16: escrow.v1.WarningReason
-	(*Hold)(nil),             // 17: escrow.v1.Hold
-	(*Account)(nil),          // 18: escrow.v1.Account
-	(*Contract)(nil),         // 19: escrow.v1.Contract
-	(*Flag)(nil),             // 20: escrow.v1.Flag
-	(*Refund)(nil),           // 21: escrow.v1.Refund
+	(*WindDownChanged)(nil),  // 17: escrow.v1.WindDownChanged
+	(*FamilySettled)(nil),    // 18: escrow.v1.FamilySettled
+	(*WindDown)(nil),         // 19: escrow.v1.WindDown
+	(*Hold)(nil),             // 20: escrow.v1.Hold
+	(*Account)(nil),          // 21: escrow.v1.Account
+	(*Contract)(nil),         // 22: escrow.v1.Contract
+	(*Flag)(nil),             // 23: escrow.v1.Flag
+	(*Refund)(nil),           // 24: escrow.v1.Refund
 }
 var file_escrow_v1_escrow_proto_depIdxs = []int32{
-	18, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
-	19, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
-	19, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
-	19, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
-	20, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
-	19, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
-	20, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
-	19, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
-	19, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
-	19, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
-	19, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
-	21, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
-	19, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
-	21, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
-	19, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
-	21, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
-	19, // 16: escrow.v1.RefundChanged.contract:type_name -> escrow.v1.Contract
-	21, // 17: escrow.v1.RefundChanged.refund:type_name -> escrow.v1.Refund
-	17, // 18: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
-	17, // 19: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
+	21, // 0: escrow.v1.AccountOpened.account:type_name -> escrow.v1.Account
+	22, // 1: escrow.v1.ContractSigned.contract:type_name -> escrow.v1.Contract
+	22, // 2: escrow.v1.PaymentReceived.contract:type_name -> escrow.v1.Contract
+	22, // 3: escrow.v1.ContractFlagged.contract:type_name -> escrow.v1.Contract
+	23, // 4: escrow.v1.ContractFlagged.flag:type_name -> escrow.v1.Flag
+	22, // 5: escrow.v1.FlagCleared.contract:type_name -> escrow.v1.Contract
+	23, // 6: escrow.v1.FlagCleared.flag:type_name -> escrow.v1.Flag
+	22, // 7: escrow.v1.LessonConfirmed.contract:type_name -> escrow.v1.Contract
+	22, // 8: escrow.v1.LessonDisputed.contract:type_name -> escrow.v1.Contract
+	22, // 9: escrow.v1.FundsReleased.contract:type_name -> escrow.v1.Contract
+	22, // 10: escrow.v1.RefundRequested.contract:type_name -> escrow.v1.Contract
+	24, // 11: escrow.v1.RefundRequested.refund:type_name -> escrow.v1.Refund
+	22, // 12: escrow.v1.RefundAgreed.contract:type_name -> escrow.v1.Contract
+	24, // 13: escrow.v1.RefundAgreed.refund:type_name -> escrow.v1.Refund
+	22, // 14: escrow.v1.RefundPaid.contract:type_name -> escrow.v1.Contract
+	24, // 15: escrow.v1.RefundPaid.refund:type_name -> escrow.v1.Refund
+	22, // 16: escrow.v1.RefundChanged.contract:type_name -> escrow.v1.Contract
+	24, // 17: escrow.v1.RefundChanged.refund:type_name -> escrow.v1.Refund
+	20, // 18: escrow.v1.PayoutsHeld.hold:type_name -> escrow.v1.Hold
+	20, // 19: escrow.v1.PayoutsResumed.hold:type_name -> escrow.v1.Hold
 	16, // 20: escrow.v1.WarningChanged.reasons:type_name -> escrow.v1.WarningReason
-	21, // [21:21] is the sub-list for method output_type
-	21, // [21:21] is the sub-list for method input_type
-	21, // [21:21] is the sub-list for extension type_name
-	21, // [21:21] is the sub-list for extension extendee
-	0,  // [0:21] is the sub-list for field type_name
+	19, // 21: escrow.v1.WindDownChanged.wind_down:type_name -> escrow.v1.WindDown
+	22, // 22: escrow.v1.FamilySettled.contract:type_name -> escrow.v1.Contract
+	23, // [23:23] is the sub-list for method output_type
+	23, // [23:23] is the sub-list for method input_type
+	23, // [23:23] is the sub-list for extension type_name
+	23, // [23:23] is the sub-list for extension extendee
+	0,  // [0:23] is the sub-list for field type_name
 }
 
 func init() { file_escrow_v1_escrow_proto_init() }
@@ -1743,7 +2001,7 @@ func file_escrow_v1_escrow_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_escrow_v1_escrow_proto_rawDesc), len(file_escrow_v1_escrow_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   22,
+			NumMessages:   25,
 			NumExtensions: 0,
 			NumServices:   0,
 		},
