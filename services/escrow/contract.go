@@ -322,23 +322,19 @@ var fields = map[string][]flow.Field{
 		{Name: "account", Label: "冻结的账户", Type: "choice", Required: true, Choices: []string{custodyAccount, depositAccount}, Names: []string{ledgerAccounts[custodyAccount].name, ledgerAccounts[depositAccount].name}},
 		{Name: "authority", Label: "作出冻结的机关", Type: "line", Required: true},
 		{Name: "document_no", Label: "文书号", Type: "line", Required: true},
-		{Name: "amount_fen", Label: "冻结金额（分），不填为全部", Type: "number"},
+		{Name: "amount_fen", Label: "冻结金额（元），不填为全部", Type: "yuan"},
 		{Name: "since", Label: "冻结起始日", Type: "date", Required: true},
 	},
 	"floors": {
-		{Name: "amount_fen", Label: "最低余额（分）", Type: "number", Required: true},
+		{Name: "amount_fen", Label: "最低余额（元）", Type: "yuan", Required: true},
 		{Name: "reason", Label: "理由（规模、教学点、年检结果）", Type: "text", Required: true},
 	},
 	"reverse":  {{Name: "transfer", Label: "冲正的编号", Type: "line", Required: true}},
 	"lift":     {{Name: "document_no", Label: "解除冻结的文书号", Type: "line", Required: true}},
 	"withdraw": {{Name: "reason", Label: "撤回原因", Type: "text", Required: true}},
-	"choose": {
-		{Name: "choice", Label: "选择", Type: "choice", Required: true, Choices: []string{byRefund, byTransfer}, Names: []string{choices[byRefund], choices[byTransfer]}},
-		{Name: "takeover", Label: "转课的接收机构（编号）", Type: "line"},
-	},
-	"clear": {{Name: "reason", Label: "核实的情况", Type: "text", Required: true}},
+	"clear":    {{Name: "reason", Label: "核实的情况", Type: "text", Required: true}},
 	"correct": {
-		{Name: "amount_fen", Label: "应退金额（分），0 为不列入名册", Type: "number", Required: true},
+		{Name: "amount_fen", Label: "应退金额（元），0 为不列入名册", Type: "yuan", Required: true},
 		{Name: "reason", Label: "更正的理由", Type: "text", Required: true},
 	},
 }

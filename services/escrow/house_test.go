@@ -194,11 +194,14 @@ func (h *house) contract(by, id string) ContractView {
 	return must(h.FindContract(h.as(by), FindContract{id}))(h.t)
 }
 
-// settle applies all that is due, but for the daily scores.
+// settle applies all that is due, but for the daily scores. The daily look at what may
+// be a split is not counted: every payment has one.
 func (h *house) settle() int {
 	h.t.Helper()
-	timers := slices.DeleteFunc(h.Timers(), func(t due.Timer) bool { return t.Name == watchTimer })
-	return must((&due.Clockwork{DB: h.DB, Now: h.Now, Timers: timers}).Settle(h.t.Context()))(h.t)
+	timers := slices.DeleteFunc(h.Timers(), func(t due.Timer) bool { return t.Name == watchTimer || t.Name == splitTimer })
+	n := must((&due.Clockwork{DB: h.DB, Now: h.Now, Timers: timers}).Settle(h.t.Context()))(h.t)
+	must((&due.Clockwork{DB: h.DB, Now: h.Now, Timers: []due.Timer{h.timer(splitTimer)}}).Settle(h.t.Context()))(h.t)
+	return n
 }
 
 // work runs f as a worker, which sees every row.

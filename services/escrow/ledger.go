@@ -173,7 +173,7 @@ func (c *Contract) payBack(l Payback, at time.Time) transfer {
 		from = []leg{{depositAccount, "", -l.Amount}, {pledgedAccount, "", l.Amount}, {receivableAccount, "", -l.Amount}}
 	}
 	return c.book(payBackTransfer, fmt.Sprintf("payback/%s/%d", l.ID, l.Attempts), at,
-		append(from, leg{refundsAccount, "", l.Amount + l.Interest}, leg{interestAccount, "", -l.Interest})...)[0]
+		slices.Concat([]leg{{refundsAccount, "", l.Amount + l.Interest}}, from, []leg{{interestAccount, "", -l.Interest}})...)[0]
 }
 
 // difference books that the bank has amount more than the ledger, less if it is

@@ -304,6 +304,9 @@ func (s *Service) ClearFlag(ctx context.Context, req ClearFlag) (FlagView, error
 	})
 }
 
+// splitTimer is the name of the timer that runs reviewSplit.
+const splitTimer = "split.review"
+
 // reviewSplit looks at a contract once more on the day after it was paid, and daily
 // while it is suspected.
 func (s *Service) reviewSplit(ctx context.Context, tx pgx.Tx, contract string) error {

@@ -321,7 +321,7 @@ func (s *Service) Timers() []due.Timer {
 		{Name: "wind_down.close", Apply: s.closeChoices, Next: nextToClose},
 		{Name: "wind_down.pay", Apply: s.payFamily, Next: nextToPay},
 		{Name: "wind_down.finish", Apply: s.finishWindDown, Next: nextToFinish},
-		{Name: "split.review", Apply: s.reviewSplit, Next: nextSplitReview},
+		{Name: splitTimer, Apply: s.reviewSplit, Next: nextSplitReview},
 		{Name: "republish", Apply: s.republish, Next: func(ctx context.Context, tx pgx.Tx, _ day.Date) (string, error) {
 			return nextRepublication(ctx, tx)
 		}},

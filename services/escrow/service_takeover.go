@@ -138,7 +138,10 @@ func (s *Service) choose(ctx context.Context, tx pgx.Tx, w WindDown, f familyRow
 	if err != nil {
 		return FamilyView{}, err
 	}
-	return f.view(w, by, s.today()), s.note(ctx, tx, &c.Contract, byParent, by.Subject, "choose", words)
+	if err := s.note(ctx, tx, &c.Contract, byParent, by.Subject, "choose", words); err != nil {
+		return FamilyView{}, err
+	}
+	return s.showFamily(ctx, tx, w, f)
 }
 
 // takeOver makes f's share the payment of a contract with the institution that it

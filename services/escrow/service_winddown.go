@@ -263,8 +263,16 @@ func (s *Service) correct(ctx context.Context, tx pgx.Tx, w windRow, e entry, f 
 	if err := s.windStepped(ctx, tx, w.WindDown, e, rules); err != nil {
 		return FamilyView{}, err
 	}
-	f, err = lockFamily(ctx, tx, w.ID, f.ContractID)
-	return f.view(w.WindDown, auth.From(ctx), s.today()), err
+	if f, err = lockFamily(ctx, tx, w.ID, f.ContractID); err != nil {
+		return FamilyView{}, err
+	}
+	return s.showFamily(ctx, tx, w.WindDown, f)
+}
+
+// showFamily is f as ctx's caller sees it.
+func (s *Service) showFamily(ctx context.Context, tx pgx.Tx, w WindDown, f familyRow) (FamilyView, error) {
+	offers, err := listTakeovers(ctx, tx, w.ID)
+	return f.view(w, offers, auth.From(ctx), s.today()), err
 }
 
 // ListWindDowns asks for wind-downs, newest first.
@@ -349,7 +357,11 @@ func (s *Service) ListFamilies(ctx context.Context, req ListFamilies) (Families,
 		if err == nil && len(rows) == 0 && page == 1 && !w.concerns(by) {
 			err = fault.NotFound.Errorf("清退名册中没有您的合同")
 		}
+		if err != nil {
+			return Families{}, err
+		}
+		offers, err := listTakeovers(ctx, tx, w.ID)
 		rows, more := cut(rows)
-		return Families{views(rows, func(r familyRow) FamilyView { return r.view(w.WindDown, by, s.today()) }), page, more}, err
+		return Families{views(rows, func(r familyRow) FamilyView { return r.view(w.WindDown, offers, by, s.today()) }), page, more}, err
 	})
 }

@@ -127,8 +127,15 @@ func TestWindDown(t *testing.T) {
 	if _, err := h.ConfirmWindDown(h.as("examiner2"), ConfirmWindDown{h.key(), w.ID}); !errors.Is(err, fault.Forbidden) {
 		t.Errorf("confirmed by who began it: %v", err)
 	}
+	at := "/wind-downs/" + w.ID
+	if mine, others, parents := h.waits("examiner2", "wind_down"), h.waits("examiner", "wind_down"), h.waits("parent", "choice"); mine != "" || others != at || parents != "" {
+		t.Errorf("waits to be confirmed by who began it %q, by another %q; for the parents %q", mine, others, parents)
+	}
 	must(h.ConfirmWindDown(h.as("examiner"), ConfirmWindDown{h.key(), w.ID}))(t)
 	h.wind()
+	if others, parents := h.waits("examiner", "wind_down"), h.waits("parent", "choice"); others != "" || parents != at+" "+at {
+		t.Errorf("confirmed, waits for officials %q, for the parents %q", others, parents)
+	}
 	w = h.windDown("examiner", w.ID)
 	if w.State != windOpen || w.ChooseBy != d("2026-04-16") || w.Figures.Families != 2 { // ten working days; 04-04 to 04-06 is a holiday
 		t.Fatalf("confirmed: %+v", w)

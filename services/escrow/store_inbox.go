@@ -13,8 +13,8 @@ type waitingRow struct {
 	ID, Kind, Contract, Institution, Course, Jurisdiction, State string
 	N                                                            int
 	Fen                                                          Fen
-	Words                                                        string // what a flag explains, who decided a hold
-	Place                                                        string // id of the institution of a hold
+	Words                                                        string // what a flag or an alert says, who decided a hold, the kind of a discrepancy
+	Place                                                        string // id of what its page is about, where that is not the contract
 	Since, Due                                                   day.Date
 	Provisional                                                  bool
 }
@@ -22,7 +22,8 @@ type waitingRow struct {
 // inboxSize is how much an inbox shows.
 const inboxSize = 200
 
-func waitingForOfficial(ctx context.Context, tx pgx.Tx, s scope) ([]waitingRow, error) {
+// waitingForOfficial leaves out what needs another's hand than person's.
+func waitingForOfficial(ctx context.Context, tx pgx.Tx, s scope, person string) ([]waitingRow, error) {
 	return list[waitingRow](ctx, tx, `
 		SELECT f.id, 'flag' AS kind, f.contract_id AS contract, i.name AS institution, c.course, f.jurisdiction, f.state, 0 AS n, 0::bigint AS fen,
 			f.explanation AS words, f.raised_on AS since, f.due, f.provisional, '' AS place
@@ -32,7 +33,19 @@ func waitingForOfficial(ctx context.Context, tx pgx.Tx, s scope) ([]waitingRow, 
 		SELECT r.id, 'mediation', c.id, i.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.mediate_by, false, ''
 		FROM refunds r JOIN contracts c ON c.institution_id = r.institution_id AND c.id = r.contract_id JOIN institutions i ON i.id = r.institution_id
 		WHERE r.state = 'MEDIATION' AND starts_with(c.jurisdiction, $1)
-		ORDER BY due, id LIMIT $2`, s.division, inboxSize)
+		UNION ALL
+		SELECT a.id, 'alert', '', i.name, '', a.jurisdiction, a.state, 0, 0, a.words, a.raised_on, a.due, a.provisional, a.institution_id
+		FROM alerts a JOIN institutions i ON i.id = a.institution_id
+		WHERE a.state = 'OPEN' AND starts_with(a.jurisdiction, $1)
+		UNION ALL
+		SELECT d.id, 'discrepancy', '', i.name, '', d.jurisdiction, d.state, 0, abs(d.expected - d.actual), d.kind, d.raised_on, d.due, d.provisional, ''
+		FROM discrepancies d JOIN institutions i ON i.id = d.institution_id
+		WHERE (d.state = 'OPEN' OR d.state = 'EXPLAINED' AND d.explained_by <> $3) AND starts_with(d.jurisdiction, $1)
+		UNION ALL
+		SELECT w.id, 'wind_down', '', i.name, '', w.jurisdiction, w.state, 0, 0, '', w.begun_on, NULL, false, w.id
+		FROM wind_downs w JOIN institutions i ON i.id = w.institution_id
+		WHERE w.state = 'PROPOSED' AND w.drawn AND w.last_hand <> $3 AND starts_with(w.jurisdiction, $1)
+		ORDER BY due NULLS LAST, id LIMIT $2`, s.division, inboxSize, person)
 }
 
 func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRow, error) {
@@ -61,5 +74,14 @@ func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRo
 		FROM holds h JOIN institutions i ON i.id = h.institution_id,
 			LATERAL (SELECT count(*) AS n, coalesce(sum(fee), 0)::bigint AS fen FROM lessons l WHERE l.institution_id = h.institution_id AND l.waits) w
 		WHERE h.manager = $1 AND h.until IS NULL
+		UNION ALL
+		SELECT a.id, 'alert', '', i.name, '', a.jurisdiction, a.state, 0, 0, a.words, a.raised_on, a.due, a.provisional, a.institution_id
+		FROM alerts a JOIN institutions i ON i.id = a.institution_id
+		WHERE a.manager = $1 AND a.state = 'OPEN'
+		UNION ALL
+		SELECT w.id || '/' || c.id, 'choice', c.id, c.name, c.course, c.jurisdiction, f.state, 0, coalesce(f.corrected, f.amount), '', w.confirmed_on, w.choose_by, w.provisional, w.id
+		FROM mine c JOIN families f ON f.institution_id = c.institution_id AND f.contract_id = c.id
+			JOIN wind_downs w ON w.institution_id = f.institution_id AND w.id = f.wind_down_id
+		WHERE c.parent = $1 AND f.state = 'OPEN' AND f.choice = '' AND w.state = 'OPEN'
 		ORDER BY due NULLS LAST, id LIMIT $2`, person, inboxSize)
 }

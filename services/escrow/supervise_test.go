@@ -269,6 +269,11 @@ func TestLateFile(t *testing.T) {
 	if got := b.alerts("art") + " " + b.alerts("maths"); got != "late_file RED OPEN late_file RED OPEN" {
 		t.Errorf("a day late: %s", got)
 	}
+	for by, want := range map[string]string{"examiner": "/accounts/art /accounts/maths", "principal": "/accounts/art /accounts/maths", "neighbour": "/accounts/other", "parent": ""} {
+		if got := b.waits(by, "alert"); got != want {
+			t.Errorf("%q waits for %s, want %q", got, by, want)
+		}
+	}
 	if days := must(b.ListBankDays(b.as("bank"), ListBankDays{State: dayLate}))(t).Items; len(days) != 1 || days[0].Day != d("2026-03-02") {
 		t.Errorf("late days: %+v", days)
 	}

@@ -184,6 +184,7 @@ func undone(schedule []Lesson) []Lesson {
 // the first. All are paid in full where pool suffices. No claim is negative.
 func apportion(pool Fen, claims []Fen) []Fen {
 	shares := slices.Clone(claims)
+	pool = max(pool, 0)
 	var total Fen
 	for _, c := range claims {
 		total += c
@@ -191,8 +192,7 @@ func apportion(pool Fen, claims []Fen) []Fen {
 	if pool >= total {
 		return shares
 	}
-	left, order, rest := max(pool, 0), make([]int, len(claims)), make([]uint64, len(claims))
-	pool = left
+	left, order, rest := pool, make([]int, len(claims)), make([]uint64, len(claims))
 	for i, c := range claims {
 		hi, lo := bits.Mul64(uint64(pool), uint64(c)) //nolint:gosec // neither is negative
 		part, over := bits.Div64(hi, lo, uint64(total))
@@ -368,7 +368,7 @@ type familyRow struct {
 	Course, Parent, Pupil, Manager string
 }
 
-func (r familyRow) view(w WindDown, by auth.Caller, today day.Date) FamilyView {
+func (r familyRow) view(w WindDown, offers []Takeover, by auth.Caller, today day.Date) FamilyView {
 	v := FamilyView{
 		Contract: r.ContractID, Course: r.Course, State: r.State, StateText: familyStates[r.State], Mode: r.Mode, Lessons: r.Lessons, GiftLessons: r.GiftLessons,
 		ClaimFen: r.claim(), HeldFen: r.Held, ShareFen: r.Share, ShortfallFen: r.claim() - r.Share, QuotedFen: r.Amount, Correction: r.Correction,
@@ -379,10 +379,29 @@ func (r familyRow) view(w WindDown, by auth.Caller, today day.Date) FamilyView {
 	v.Actions = slices.DeleteFunc(v.Actions, func(a flow.Action) bool {
 		return a.Action == "choose" && w.choosable(today) != nil || a.Action == "correct" && w.correctable() != nil
 	})
+	for i := range v.Actions {
+		if v.Actions[i].Action == "choose" {
+			v.Actions[i].Fields = choiceFields(offers)
+		}
+	}
 	if by.Subject != "" && (by.Subject == r.Parent || by.Subject == r.Manager) {
 		v.Party = &Party{r.Parent, r.Pupil}
 	}
 	return v
+}
+
+// choiceFields is what a family is asked: a transfer only where somebody offered one.
+func choiceFields(offers []Takeover) []flow.Field {
+	choice := flow.Field{Name: "choice", Label: "选择", Type: "choice", Required: true, Choices: []string{byRefund}, Names: []string{choices[byRefund]}}
+	if len(offers) == 0 {
+		return []flow.Field{choice}
+	}
+	choice.Choices, choice.Names = append(choice.Choices, byTransfer), append(choice.Names, choices[byTransfer])
+	to := flow.Field{Name: "takeover", Label: "转课到（选择退费的不填）", Type: "choice"}
+	for _, t := range offers {
+		to.Choices, to.Names = append(to.Choices, t.ID), append(to.Names, fmt.Sprintf("%s（最早 %s 开课）：%s", t.Name, t.FirstLesson, t.Note))
+	}
+	return []flow.Field{choice, to}
 }
 
 // choosable returns Conflict unless a family may choose today.

@@ -29,6 +29,7 @@ func TestApportion(t *testing.T) {
 		{"half of it", bankrupt, 300, []Fen{100, 200, 300}, []Fen{50, 100, 150}},
 		{"nothing", bankrupt, 0, []Fen{100, 200}, []Fen{0, 0}},
 		{"less than nothing", bankrupt, -5, []Fen{100, 200}, []Fen{0, 0}},
+		{"less than nothing, and nobody is owed anything", bankrupt, -1, []Fen{0, 0}, []Fen{0, 0}},
 		{"a 分 is left: to the largest remainder", ourDefault, 100, []Fen{100, 100, 200}, []Fen{25, 25, 50}},
 		{"among equals to the first", ourDefault, 100, []Fen{100, 100, 100}, []Fen{34, 33, 33}},
 		{"two are left", ourDefault, 200, []Fen{100, 100, 100}, []Fen{67, 67, 66}},

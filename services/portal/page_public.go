@@ -23,6 +23,7 @@ func (d *door) publicPages(mux *table) {
 	d.listPage(mux, "contracts", contractList)
 	d.tipPages(mux)
 	d.casePages(mux, "contracts", contractCase)
+	d.casePages(mux, "wind-downs", windDownCase)
 	d.refundPages(mux)
 }
 

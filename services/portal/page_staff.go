@@ -18,6 +18,8 @@ var staffCases = map[string]caseKind{
 	"flags":          {service: "escrow", title: "预收费提示"},
 	"list-entries":   {service: "licensing", title: "名单"},
 	"accounts":       {service: "escrow", title: "监管账户"},
+	"discrepancies":  {service: "escrow", title: "对账差异"},
+	"wind-downs":     windDownCase,
 	"contracts":      contractCase,
 	"tips":           {service: "tipoff", title: "举报"},
 	"tasks":          {service: "inspection", title: "检查任务"},
@@ -28,6 +30,9 @@ var staffCases = map[string]caseKind{
 
 // contractCase is a contract with its lessons.
 var contractCase = caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}}
+
+// windDownCase is an institution's end, with the roster of families as who looks sees it.
+var windDownCase = caseKind{service: "escrow", title: "机构终止清退", lists: map[string]string{"families": "清退名册"}}
 
 func (d *door) staffPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.inbox)))

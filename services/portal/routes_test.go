@@ -61,6 +61,10 @@ func TestRoutes(t *testing.T) {
 		"POST /applications/{id}":     {"/applications/7", map[string]int{"nobody": 401}, 403},
 		"GET /flags/{id}":             {"/flags/f1", member, 200},
 		"POST /flags/{id}":            {"/flags/f1", map[string]int{"nobody": 401}, 403},
+		"GET /wind-downs/{id}":        {"/wind-downs/w", map[string]int{"nobody": 401}, 404}, // withOffice has no such page
+		"POST /wind-downs/{id}":       {"/wind-downs/w", map[string]int{"nobody": 401}, 403},
+		"GET /discrepancies/{id}":     {"/discrepancies/d", map[string]int{"nobody": 401}, 404},
+		"POST /discrepancies/{id}":    {"/discrepancies/d", map[string]int{"nobody": 401}, 403},
 		"GET /list-entries":           {"/list-entries", map[string]int{"nobody": 401}, 404},
 		"GET /accounts/{id}":          {"/accounts/a", map[string]int{"nobody": 401}, 404}, // withOffice has no such page
 		"POST /accounts/{id}":         {"/accounts/a", map[string]int{"nobody": 401}, 403},
@@ -111,7 +115,7 @@ func TestRoutes(t *testing.T) {
 		"GET /trial/traces/{id}":      public("/trial/traces/0", 404),
 	}
 	onlyPublic := []string{"GET /institutions/{id}", "GET /contracts/{id}/refund", "POST /contracts/{id}/refund", "GET /results", "GET /p/{uscc}", "GET /robots.txt", "GET /tipoff", "POST /tipoff", "GET /tipoff/transfer", "GET /tipoff/received", "POST /tipoff/received", "GET /tipoff/track", "POST /tipoff/track", "POST /tipoff/supplement", "POST /tipoff/rate", "POST /tipoff/unsolved", "GET /tipoff/photos", "POST /tipoff/photos", "GET /tipoff/photo", "POST /tipoff/photo"}
-	onlyStaff := strings.Split("GET /console/,GET /ops,POST /ops,GET /institutions,GET /accounts/{id},POST /accounts/{id},GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
+	onlyStaff := strings.Split("GET /console/,GET /discrepancies/{id},POST /discrepancies/{id},GET /ops,POST /ops,GET /institutions,GET /accounts/{id},POST /accounts/{id},GET /applications,GET /list-entries,GET /tasks,POST /tasks,GET /tasks/{id},POST /tasks/{id},GET /visits,GET /visits/{id},POST /visits/{id},GET /rectifications,GET /rectifications/{id},POST /rectifications/{id},"+
 		"GET /sweeps,GET /officers,GET /follow-ups,GET /follow-ups/{id},POST /follow-ups/{id},GET /applications/{id},POST /applications/{id},GET /flags/{id},POST /flags/{id},GET /list-entries/{id},POST /list-entries/{id},GET /tips,GET /tips/{id},POST /tips/{id},GET /trial/traces,GET /trial/traces/{id}", ",")
 	for l, except := range map[Listener][]string{Public: onlyStaff, Staff: onlyPublic} {
 		want := slices.DeleteFunc(slices.Sorted(maps.Keys(both)), func(p string) bool { return slices.Contains(except, p) })

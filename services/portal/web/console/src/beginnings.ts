@@ -1,5 +1,5 @@
 // What may be begun from an institution's page: its account reported, a contract
-// offered, an entry on a list proposed. The fields are those of the published
+// offered, an entry on a list proposed, its end; and an offer to take over where one ends. The fields are those of the published
 // requests: one that goes away breaks the build.
 import type { Action, Field, Schema, Service } from './api'
 import { t } from './catalogue'
@@ -7,7 +7,7 @@ import { t } from './catalogue'
 /** A Beginning makes a new case; at is the page of what it made. */
 export interface Beginning { service: Service; action: Action; at: (made: { id: string }) => string }
 
-interface Asked<Name extends string> { name: Name; label: string; type: string; required?: boolean; choices?: string[]; value?: string }
+interface Asked<Name extends string> { name: Name; label: string; type: string; required?: boolean; choices?: string[]; names?: string[]; value?: string }
 
 const form = <Request>(label: string, href: string, fields: Asked<keyof Request & string>[]): Action => ({
   action: 'begin', label, method: 'POST', href, reason: false, fields: fields.map((f): Field => ({ ...f, required: f.required ?? true })),
@@ -22,6 +22,14 @@ export function beginnings(id: string, roles: string[]): Beginning[] {
       action: form<Schema<'Licensing_LicensingProposeListEntry'>>(t('begin.entry'), '/v1/list-entries', [
         fixed, { name: 'list', label: t('begin.list'), type: 'choice', choices: ['WHITE', 'BLACK'] }, { name: 'facts', label: t('begin.facts'), type: 'text' },
         { name: 'basis', label: t('begin.basis'), type: 'text', required: false },
+      ]),
+    },
+    {
+      role: 'examiner', service: 'escrow', at: (made) => `/wind-downs/${made.id}`,
+      action: form<Schema<'Escrow_EscrowBeginWindDown'>>(t('begin.end'), '/v1/wind-downs', [
+        fixed, { name: 'ground', label: t('begin.ground'), type: 'choice', choices: ['list_decision', 'licence_revoked', 'closed_abnormal'] },
+        { name: 'document_no', label: t('begin.document_no'), type: 'line' }, { name: 'reason', label: t('begin.end_reason'), type: 'text' },
+        { name: 'stopped_on', label: t('begin.stopped_on'), type: 'date', required: false },
       ]),
     },
     {
@@ -45,3 +53,10 @@ export function beginnings(id: string, roles: string[]): Beginning[] {
   ]
   return all.filter((b) => roles.includes(b.role))
 }
+
+/** takingOver is the offer of one of one's own institutions to the families of windDown. */
+export const takingOver = (windDown: string, own: { id: string; name: string }[]): Action =>
+  form<Schema<'Escrow_EscrowOfferTakeover'>>(t('winddown.offer'), `/v1/wind-downs/${windDown}/takeovers`, [
+    { name: 'institution', label: t('winddown.by'), type: 'choice', choices: own.map((i) => i.id), names: own.map((i) => i.name) },
+    { name: 'first_lesson', label: t('winddown.first_lesson'), type: 'date' }, { name: 'note', label: t('winddown.note'), type: 'text' },
+  ])

@@ -13,6 +13,7 @@ export const readers = {
   accounts: { service: 'escrow', read: (institution: string) => answer(api.GET('/api/escrow/v1/accounts/{institution}', { params: { path: { institution } } })) },
   discrepancies: { service: 'escrow', read: (id: string) => answer(api.GET('/api/escrow/v1/discrepancies/{id}', path(id))) },
   warnings: { service: 'escrow', read: (institution: string) => answer(api.GET('/api/escrow/v1/warnings/{institution}', { params: { path: { institution } } })) },
+  'wind-downs': { service: 'escrow', read: (id: string) => answer(api.GET('/api/escrow/v1/wind-downs/{id}', path(id))) },
   tips: { service: 'tipoff', read: (id: string) => answer(api.GET('/api/tipoff/v1/tips/{id}', path(id))) },
   tasks: { service: 'inspection', read: (id: string) => answer(api.GET('/api/inspection/v1/tasks/{id}', path(id))) },
   visits: { service: 'inspection', read: (id: string) => answer(api.GET('/api/inspection/v1/visits/{id}', path(id))) },

@@ -143,6 +143,16 @@ const warnings: List<Score> = {
   read: async (asked) => numbered(asked, await answer(api.GET('/api/escrow/v1/warnings', { params: { query: { ...pageOf(asked), ...when('band', asked.band) } as object } }))),
 }
 
+type End = Schema<'Escrow_EscrowWindDownView'>
+const windDowns: List<End> = {
+  title: t('list.wind_downs'),
+  note: t('list.wind_downs_note'),
+  columns: columns<End>(['institution_name', 'state_text', 'ground_text', 'begun_on', 'choose_by'], (w) => `/wind-downs/${w.id}`, 'wind-downs'),
+  filters: [codes('state', 'wind-downs', ['PROPOSED', 'OPEN', 'PAYING', 'DONE', 'WITHDRAWN'])],
+  idOf: (w) => w.id,
+  read: async (asked) => numbered(asked, await answer(api.GET('/api/escrow/v1/wind-downs', { params: { query: { ...pageOf(asked), ...when('state', asked.state) } as object } }))),
+}
+
 const tips: List<Schema<'Tipoff_TipoffFacts'>> = {
   title: t('list.tips'),
   columns: [
@@ -208,6 +218,6 @@ const officers: List<Schema<'Inspection_InspectionOfficerLine'>> = {
 }
 
 export const lists = {
-  applications, institutions, 'list-entries': listEntries, flags, contracts, alerts, reconciliations, discrepancies, warnings, tips, tasks, visits, rectifications, sweeps, 'follow-ups': followUps, officers,
+  applications, institutions, 'list-entries': listEntries, flags, contracts, alerts, reconciliations, discrepancies, warnings, 'wind-downs': windDowns, tips, tasks, visits, rectifications, sweeps, 'follow-ups': followUps, officers,
 }
 export type ListName = keyof typeof lists

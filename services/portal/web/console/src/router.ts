@@ -22,6 +22,7 @@ const cases = {
   reconciliations: () => import('./pages/ReconciliationPage.vue'),
   discrepancies: () => import('./pages/DiscrepancyPage.vue'),
   warnings: () => import('./pages/WarningPage.vue'),
+  'wind-downs': () => import('./pages/WindDownPage.vue'),
 }
 
 export const router = createRouter({
@@ -41,9 +42,9 @@ export const router = createRouter({
 
 /** menuOf is the pages that who is logged in works with. */
 export function menuOf(): { path: string; title: string }[] {
-  const names: ListName[] = holds('principal') ? ['applications', 'institutions', 'flags', 'contracts', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'visits', 'rectifications', 'list-entries']
+  const names: ListName[] = holds('principal') ? ['applications', 'institutions', 'flags', 'contracts', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'wind-downs', 'visits', 'rectifications', 'list-entries']
     : holds('intake') ? ['tips']
-    : holds('examiner', 'city') ? ['applications', 'institutions', 'list-entries', 'flags', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'follow-ups', 'officers']
+    : holds('examiner', 'city') ? ['applications', 'institutions', 'list-entries', 'flags', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'wind-downs', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'follow-ups', 'officers']
     : holds('culture', 'market', 'fire', 'sport', 'science') ? ['applications', 'institutions', 'list-entries', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'officers']
     : []
   if (names.length === 0) return []
