@@ -332,6 +332,7 @@ var fields = map[string][]flow.Field{
 	"reverse":  {{Name: "transfer", Label: "冲正的编号", Type: "line", Required: true}},
 	"lift":     {{Name: "document_no", Label: "解除冻结的文书号", Type: "line", Required: true}},
 	"withdraw": {{Name: "reason", Label: "撤回原因", Type: "text", Required: true}},
+	"object":   {{Name: "reason", Label: "说明（双方可见）", Type: "text", Required: true}},
 	"clear":    {{Name: "reason", Label: "核实的情况", Type: "text", Required: true}},
 	"correct": {
 		{Name: "amount_fen", Label: "应退金额（元），0 为不列入名册", Type: "yuan", Required: true},

@@ -29,6 +29,7 @@ const (
 	maxFloat     = "price.max_float_up"
 	flagAnswer   = "flag.answer"
 	autoConfirm  = "escrow.parent_autoconfirm"
+	lateDispute  = "escrow.late_dispute"
 	onSilence    = "escrow.parent_silence"
 	autoAgree    = "escrow.org_refund_autoagree"
 )

@@ -31,6 +31,7 @@ var lessonFlow = flow.Machine{Name: "课时", Steps: []flow.Step{
 	{From: taught, Action: "confirm", To: confirmed, Label: "确认课时", Roles: []string{"parent"}, Basis: "一课一消"},
 	{From: taught, Action: "dispute", To: disputed, Label: "提出异议", Roles: []string{"parent"}, Reason: true, Basis: "异议课时的费用暂不拨付"},
 	{From: taught, Action: "confirm_by_silence", To: confirmed, Label: "逾期未答复，自动确认"},
+	{From: confirmed, Action: "object", To: confirmed, Label: "没上这节课，要求退还", Roles: []string{"parent"}, Reason: true, Basis: "自动确认不等于家长认可，费用已拨付的由机构退还"},
 	{From: disputed, Action: "confirm", To: confirmed, Label: "撤回异议并确认", Roles: []string{"parent"}},
 	{From: disputed, Action: "withdraw", To: scheduled, Label: "撤回授课登记", Roles: []string{"principal"}, Reason: true},
 	{From: scheduled, Action: "ask_refund", To: refunding, Label: "列入退费"},
@@ -55,9 +56,10 @@ type Lesson struct {
 	Provisional bool     // ConfirmBy counts on an unpublished calendar
 	BySilence   bool
 	ConfirmedOn day.Date
-	Reason      string // of the dispute; for the two parties
-	Refund      string // id of the refund that it is part of
-	Waits       bool   // confirmed, and its fee is not paid out because payouts are held
+	Reason      string   // of the dispute; for the two parties
+	ObjectBy    day.Date // of one that silence confirmed: the parent's last day to say that it was not given
+	Refund      string   // id of the refund that it is part of
+	Waits       bool     // confirmed, and its fee is not paid out because payouts are held
 }
 
 // lessonFees returns what each of n paid lessons costs: the share rounded down,
@@ -104,6 +106,22 @@ func (l *Lesson) confirm(state string, held bool, today day.Date) {
 	l.State, l.ConfirmedOn, l.Reason, l.Waits = state, today, "", held && l.Fee > 0
 }
 
+// objectionable returns Conflict unless the parent may still say that l, which silence
+// confirmed, was not given.
+func (l Lesson) objectionable(today day.Date) error {
+	switch {
+	case l.State != confirmed || !l.BySilence || l.ObjectBy.IsZero():
+		return fault.Conflict.Errorf("只有逾期自动确认的课时可以事后提出异议")
+	case l.Gift || l.Fee == 0:
+		return fault.Conflict.Errorf("赠送课时没有费用可退，请与机构商定补课")
+	case l.Refund != "":
+		return fault.Conflict.Errorf("第 %d 课时已经提出异议", l.N)
+	case today.After(l.ObjectBy):
+		return fault.Conflict.Errorf("提出异议的期限到 %s 为止，已过", l.ObjectBy)
+	}
+	return nil
+}
+
 // payout is in words what a confirmation does with l's fee.
 func (l Lesson) payout() string {
 	if l.Waits {
@@ -129,6 +147,7 @@ type LessonView struct {
 	Provisional bool          `json:"provisional,omitempty"`
 	ConfirmedOn day.Date      `json:"confirmed_on,omitzero"`
 	BySilence   bool          `json:"by_silence,omitempty" description:"confirmed because nobody answered"`
+	ObjectBy    day.Date      `json:"object_by,omitzero" description:"of one that silence confirmed: the parent's last day to say that it was not given"`
 	ReleasedFen Fen           `json:"released_fen"`
 	Waiting     string        `json:"waiting,omitempty" description:"why the fee of a confirmed lesson was not paid out: 暂停拨付"`
 	Reason      string        `json:"reason,omitempty" description:"of the dispute; shown to the two parties"`
@@ -138,7 +157,7 @@ type LessonView struct {
 func (l Lesson) view(contract string) LessonView {
 	v := LessonView{
 		N: l.N, Contract: contract, Gift: l.Gift, OnDate: l.OnDate, FeeFen: l.Fee, State: l.State, StateText: lessonStates[l.State],
-		TaughtOn: l.TaughtOn, ConfirmBy: l.ConfirmBy, Provisional: l.Provisional, ConfirmedOn: l.ConfirmedOn, BySilence: l.BySilence,
+		TaughtOn: l.TaughtOn, ConfirmBy: l.ConfirmBy, Provisional: l.Provisional, ConfirmedOn: l.ConfirmedOn, BySilence: l.BySilence, ObjectBy: l.ObjectBy,
 		Actions: []flow.Action{},
 	}
 	switch {

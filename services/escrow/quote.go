@@ -12,6 +12,7 @@ import (
 // The bases of a refund. The first two need no reason; where several hold, the one
 // that gives the parent most does.
 const (
+	notGiven       = "not_given" // of one lesson, that silence confirmed
 	contractFree   = "contract_free"
 	coolingOff     = "cooling_off"
 	operatorFault  = "operator"
@@ -19,6 +20,7 @@ const (
 )
 
 var bases = map[string]string{
+	notGiven:     "自动确认的课时没有上",
 	contractFree: "合同约定的无条件退费期内", coolingOff: "付款后七日内", operatorFault: "非因消费者原因", consumerReason: "消费者自身原因",
 }
 
@@ -185,6 +187,7 @@ func (p *pricing) price(schedule []Lesson) {
 		switch {
 		case l.State == refunded || l.State == cancelled:
 		case l.State == refunding && (p.k.again == "" || l.Refund != p.k.again):
+		case l.State == confirmed && l.Refund != "": // the parent objects that it was not given
 		default:
 			p.rows = append(p.rows, r)
 		}

@@ -86,6 +86,18 @@ type Refund struct {
 // supervised is what of r was held: for the parent, that is, without what is kept.
 func (r Refund) supervised() Fen { return r.Amount - r.Owed }
 
+// late reports whether r is for a lesson that silence had confirmed: it is over, and
+// its fee is the institution's already.
+func (r Refund) late() bool { return r.Basis == notGiven }
+
+// ends is how many lessons are over by r.
+func (r Refund) ends() int {
+	if r.late() {
+		return 0
+	}
+	return r.Lessons + r.GiftLessons
+}
+
 // covered is what of r is paid out of supervised money; the rest is for the
 // institution to pay from its own.
 func (r Refund) covered() Fen {
@@ -145,7 +157,13 @@ func (r Refund) Words() string {
 
 // steps is how far r is: what was done, and what comes next, by when.
 func (r Refund) steps() []RefundStep {
-	all := []RefundStep{{By: r.RequestedOn, Done: true, Text: fmt.Sprintf("提出申请：所退 %d 课时不再上课，费用留在监管账户", r.Lessons)}}
+	asked, back, kept := fmt.Sprintf("提出申请：所退 %d 课时不再上课，费用留在监管账户", r.Lessons), "当天办理原路退回 "+r.supervised().Yuan(), "；所退课时的费用仍在监管账户"
+	done := "已原路退回 " + r.supervised().Yuan()
+	if r.late() {
+		asked, back, kept = "对自动确认的课时提出异议：费用已拨付给机构，由机构退还", "由机构以自有资金退还 "+r.Owed.Yuan(), ""
+		done = "机构已退还 " + r.Owed.Yuan()
+	}
+	all := []RefundStep{{By: r.RequestedOn, Done: true, Text: asked}}
 	add := func(s RefundStep) { all = append(all, s) }
 	switch {
 	case r.BySilence:
@@ -156,9 +174,9 @@ func (r Refund) steps() []RefundStep {
 	switch r.State {
 	case requested:
 		add(RefundStep{By: r.AnswerBy, Provisional: r.Provisional, Text: "机构最迟在这一天答复；过了这一天没有答复，视为同意"})
-		add(RefundStep{By: r.AnswerBy.AddDays(1), Provisional: r.Provisional, Text: "视为同意的，当天办理原路退回 " + r.supervised().Yuan()})
+		add(RefundStep{By: r.AnswerBy.AddDays(1), Provisional: r.Provisional, Text: "视为同意的，" + back})
 	case rejected:
-		add(RefundStep{Text: "机构不同意。您可以申请调解，也可以起诉或者申请仲裁；所退课时的费用仍在监管账户"})
+		add(RefundStep{Text: "机构不同意。您可以申请调解，也可以起诉或者申请仲裁" + kept})
 	case mediation:
 		add(RefundStep{By: r.MediateBy, Text: "调解最迟在这一天结束；调解不成，可以起诉或者申请仲裁"})
 	case unsettled:
@@ -166,7 +184,7 @@ func (r Refund) steps() []RefundStep {
 	case agreed:
 		add(RefundStep{Text: "退款办理中：各笔的情况见合同页"})
 	case paidBack:
-		add(RefundStep{By: r.PaidOn, Done: true, Text: "已原路退回 " + r.supervised().Yuan()})
+		add(RefundStep{By: r.PaidOn, Done: true, Text: done})
 	case withdrawn:
 		add(RefundStep{Done: true, Text: "已撤回，课时恢复原状"})
 	}
@@ -182,7 +200,7 @@ type RefundView struct {
 	Lessons         int           `json:"lessons" description:"paid lessons given back"`
 	GiftLessons     int           `json:"gift_lessons" description:"gift lessons cancelled with them"`
 	Fault           string        `json:"fault" description:"consumer or operator: as claimed, or as a mediation found it"`
-	Basis           string        `json:"basis" description:"contract_free, cooling_off, operator or consumer: the clause that decided"`
+	Basis           string        `json:"basis" description:"contract_free, cooling_off, operator, consumer or not_given: the clause that decided"`
 	BasisText       string        `json:"basis_text"`
 	AmountFen       Fen           `json:"amount_fen" description:"for the parent, without interest"`
 	FromInstitution Fen           `json:"from_institution_fen" description:"of amount: no longer supervised, and the institution's to pay"`

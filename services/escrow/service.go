@@ -22,7 +22,7 @@ var migrations embed.FS
 func Migrations() fs.FS { dir, _ := fs.Sub(migrations, "migrations"); return dir }
 
 // Rules are the keys of the rulebook that escrow decides by.
-var Rules = append([]string{flagAnswer, autoConfirm, onSilence, autoAgree, holdClause, fileDue, inTransit, settlement, reconcileAnswer, alertAnswer, alertHoldClause}, slices.Concat(feeRules, refundRules, WarningRules, windRules)...)
+var Rules = append([]string{flagAnswer, autoConfirm, lateDispute, onSilence, autoAgree, holdClause, fileDue, inTransit, settlement, reconcileAnswer, alertAnswer, alertHoldClause}, slices.Concat(feeRules, refundRules, WarningRules, windRules)...)
 
 // Service is escrow's use cases. Each is one transaction.
 type Service struct {

@@ -196,7 +196,10 @@ func (s *Service) confirmBySilence(ctx context.Context, tx pgx.Tx, id string) er
 	if err := written.add(ctx, c, l, entry{written.at, bySystem, "", "confirm_by_silence", words}); err != nil {
 		return err
 	}
-	return written.save(ctx, tx)
+	if err := written.save(ctx, tx); err != nil {
+		return err
+	}
+	return s.allowObjection(ctx, tx, c, l)
 }
 
 // confirming is one caller's request to confirm lessons.

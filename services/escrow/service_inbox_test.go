@@ -45,6 +45,7 @@ func (h *house) waits(by, kind string) string {
 			all = append(all, i.Href)
 		}
 	}
+	slices.Sort(all)
 	return strings.Join(all, " ")
 }
 

@@ -3,6 +3,7 @@ package escrow
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strconv"
 
 	"github.com/jackc/pgx/v5"
@@ -261,8 +262,11 @@ func (s *Service) lesson(c *Contract, l Lesson, by auth.Caller) LessonView {
 	if c.sightOf(by).party {
 		v.Reason = l.Reason
 	}
-	if c.State == paid {
+	if c.State == paid || c.State == finished {
 		v.Actions = withFields(lessonFlow.Actions(l.State, "/v1/contracts/"+c.ID+"/lessons/"+strconv.Itoa(l.N), by))
+	}
+	if l.objectionable(s.today()) != nil {
+		v.Actions = slices.DeleteFunc(v.Actions, func(a flow.Action) bool { return a.Action == "object" })
 	}
 	return v
 }

@@ -34,7 +34,7 @@ func (s *Service) payBackBy(ctx context.Context, tx pgx.Tx, b basket, r *Refund,
 	if err := s.leave(ctx, tx, c, r); err != nil {
 		return err
 	}
-	if err := c.giveBack(r.supervised(), r.Lessons+r.GiftLessons); err != nil {
+	if err := c.giveBack(r.supervised(), r.ends()); err != nil {
 		return err
 	}
 	last, err := saveGivenBack(ctx, tx, c, *r)

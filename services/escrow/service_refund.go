@@ -180,15 +180,17 @@ type SettleRefund struct {
 // was asked for, and has it paid.
 func (s *Service) SettleRefund(ctx context.Context, req SettleRefund) (RefundView, error) {
 	return once.Do(ctx, s.DB, req, s.onRefund(ctx, req.ID, "settle", func(tx pgx.Tx, b basket, r *Refund) error {
-		k := claim{
-			fault: req.Fault, ground: req.Ground, stoppedOn: r.StoppedOn, on: r.RequestedOn, marketPrice: req.MarketPrice, again: r.ID,
-		}
-		q, _, err := s.price(ctx, tx, b.own, k)
-		if err != nil {
-			return err
-		}
 		r.Fault, r.Ground, r.Answer = req.Fault, req.Ground, req.Reason
-		r.adopt(q)
+		if !r.late() { // which is the lesson's fee, whatever is found
+			k := claim{
+				fault: req.Fault, ground: req.Ground, stoppedOn: r.StoppedOn, on: r.RequestedOn, marketPrice: req.MarketPrice, again: r.ID,
+			}
+			q, _, err := s.price(ctx, tx, b.own, k)
+			if err != nil {
+				return err
+			}
+			r.adopt(q)
+		}
 		words := fmt.Sprintf("调解或裁判认定为%s，退费 %s", bases[req.Fault], r.Words())
 		return s.payBack(ctx, tx, b, r, entry{s.Now(), byBureau, auth.From(ctx).Subject, "settle", words})
 	}))

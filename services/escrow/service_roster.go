@@ -189,6 +189,9 @@ func (s *Service) merge(ctx context.Context, tx pgx.Tx, c *Contract) error {
 		return err
 	}
 	for _, r := range pending {
+		if r.late() { // a claim on what was paid out already, not on supervised money
+			continue
+		}
 		if r.State, err = bySystemStep(refundFlow, r.State, "merge"); err != nil {
 			return err
 		}

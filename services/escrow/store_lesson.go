@@ -9,7 +9,7 @@ import (
 	"xunguan/pkg/fault"
 )
 
-const lessonColumns = `l.n, l.gift, l.on_date, l.fee, l.state, l.taught_on, l.asked_on, l.confirm_by, l.provisional, l.by_silence, l.confirmed_on, l.reason, l.refund, l.waits`
+const lessonColumns = `l.n, l.gift, l.on_date, l.fee, l.state, l.taught_on, l.asked_on, l.confirm_by, l.provisional, l.by_silence, l.confirmed_on, l.object_by, l.reason, l.refund, l.waits`
 
 // lessonRow is a lesson, and whether the institution's payouts are held.
 type lessonRow struct {
@@ -69,6 +69,15 @@ func (l Lesson) row(c *Contract) []any {
 
 func saveLesson(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
 	return one(ctx, tx, updateLesson, l.row(c)...)
+}
+
+func saveObjectBy(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
+	return one(ctx, tx, `UPDATE lessons SET object_by = $4 WHERE institution_id = $1 AND contract_id = $2 AND n = $3`, c.InstitutionID, c.ID, l.N, l.ObjectBy)
+}
+
+// saveObjection notes that the fee of the n-th lesson is asked back by refund.
+func saveObjection(ctx context.Context, tx pgx.Tx, c *Contract, n int, refund string) error {
+	return one(ctx, tx, `UPDATE lessons SET refund = $4 WHERE institution_id = $1 AND contract_id = $2 AND n = $3`, c.InstitutionID, c.ID, n, refund)
 }
 
 // isPaidFor reports whether what was paid for c covers its lessons up to n.

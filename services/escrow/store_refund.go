@@ -72,13 +72,13 @@ func saveGivenBack(ctx context.Context, tx pgx.Tx, c *Contract, r Refund) (last 
 }
 
 // saveWithdrawn puts r's lessons back where they were: on the schedule, before the
-// parent, who is asked again, or in dispute.
+// parent, who is asked again, in dispute, or confirmed.
 func saveWithdrawn(ctx context.Context, tx pgx.Tx, r Refund, again Lesson) error {
 	_, err := tx.Exec(ctx, `UPDATE lessons SET refund = '',
-			state = CASE WHEN taught_on IS NULL THEN 'SCHEDULED' WHEN reason = '' THEN 'TAUGHT' ELSE 'DISPUTED' END,
-			confirm_by = CASE WHEN taught_on IS NOT NULL AND reason = '' THEN $4::date END,
-			provisional = taught_on IS NOT NULL AND reason = '' AND $5
-		WHERE institution_id = $1 AND contract_id = $2 AND refund = $3 AND state = 'REFUNDING'`, r.InstitutionID, r.ContractID, r.ID, again.ConfirmBy, again.Provisional)
+			state = CASE WHEN state = 'CONFIRMED' THEN state WHEN taught_on IS NULL THEN 'SCHEDULED' WHEN reason = '' THEN 'TAUGHT' ELSE 'DISPUTED' END,
+			confirm_by = CASE WHEN state = 'CONFIRMED' THEN confirm_by WHEN taught_on IS NOT NULL AND reason = '' THEN $4::date END,
+			provisional = CASE WHEN state = 'CONFIRMED' THEN provisional ELSE taught_on IS NOT NULL AND reason = '' AND $5 END
+		WHERE institution_id = $1 AND contract_id = $2 AND refund = $3 AND state IN ('REFUNDING', 'CONFIRMED')`, r.InstitutionID, r.ContractID, r.ID, again.ConfirmBy, again.Provisional)
 	return err
 }
 

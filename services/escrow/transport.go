@@ -74,6 +74,7 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/taught", "TeachLesson", TeachLessons, s.TeachLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/confirm", "ConfirmLesson", ConfirmTaught, s.ConfirmLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/lessons/confirm", "ConfirmLessons", ConfirmTaught, s.ConfirmLessons, kit.As(kit.Money))
+	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/object", "ObjectToLesson", DisputeLessons, s.ObjectToLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/dispute", "DisputeLesson", DisputeLessons, s.DisputeLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/withdraw", "WithdrawLesson", TeachLessons, s.WithdrawLesson, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/contracts/{id}/lessons/{n}/make-up", "MakeUpLesson", TeachLessons, s.MakeUpLesson, kit.As(kit.Money))

@@ -145,6 +145,7 @@ var matrix = map[string]struct {
 	"ConfirmLesson":       {"POST", "/v1/contracts/{id}/lessons/1/confirm", "", "parent", "parent2", false},
 	"ConfirmLessons":      {"POST", "/v1/lessons/confirm", `{"lessons":[{"contract":"{id}","n":1}]}`, "parent", "parent2", true},
 	"DisputeLesson":       {"POST", "/v1/contracts/{id}/lessons/1/dispute", `{"reason":"x"}`, "parent", "parent2", false},
+	"ObjectToLesson":      {"POST", "/v1/contracts/{id}/lessons/1/object", `{"reason":"x"}`, "parent", "parent2", false},
 	"WithdrawLesson":      {"POST", "/v1/contracts/{id}/lessons/1/withdraw", `{"reason":"x"}`, "principal", "principal2", false},
 	"RequestRefund":       {"POST", "/v1/contracts/{id}/refunds", `{"lessons":1,"reason":"x"}`, "parent", "parent2", false},
 	"FindRefund":          {"GET", "/v1/refunds/{refund}", "", "principal parent examiner city", "principal2 parent2 neighbour", false},

@@ -1,0 +1,78 @@
+package escrow
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+
+	"xunguan/pkg/auth"
+	"xunguan/pkg/once"
+	"xunguan/pkg/rule"
+)
+
+// allowObjection notes until when c's parent may say that l, which silence has just
+// confirmed, was not given.
+func (s *Service) allowObjection(ctx context.Context, tx pgx.Tx, c *Contract, l *Lesson) error {
+	rules, err := rule.InForce(ctx, tx, c.Jurisdiction, s.today(), lateDispute)
+	if err != nil {
+		return err
+	}
+	last, err := rule.Due(ctx, tx, rules[lateDispute], s.today())
+	if err != nil {
+		return err
+	}
+	l.ObjectBy = last.On
+	return saveObjectBy(ctx, tx, c, *l)
+}
+
+// ObjectToLesson is a parent's word that a lesson was not given, though his silence has
+// confirmed it.
+type ObjectToLesson struct {
+	once.Key
+	LessonOf
+	Reason string `json:"reason" minLength:"1" maxLength:"200" description:"seen by the two parties"`
+}
+
+// ObjectToLesson asks the institution for the lesson's fee, which was paid out to it: a
+// refund out of its own money, that it answers, and that may be mediated, as any other.
+// The ledger keeps what was paid out. Conflict for a lesson that the parent confirmed
+// himself, or after the last day.
+func (s *Service) ObjectToLesson(ctx context.Context, req ObjectToLesson) (RefundView, error) {
+	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (RefundView, error) {
+		by := auth.From(ctx)
+		b, l, err := lockLesson(ctx, tx, req.Contract, req.N)
+		if err != nil {
+			return RefundView{}, err
+		}
+		if err := b.own.party(by); err != nil {
+			return RefundView{}, err
+		}
+		if _, err := lessonFlow.Step(l.State, "object", by); err != nil {
+			return RefundView{}, err
+		}
+		if err := l.objectionable(s.today()); err != nil {
+			return RefundView{}, err
+		}
+		if err := unfrozen(ctx, tx, b.own); err != nil {
+			return RefundView{}, err
+		}
+		rules, err := rule.InForce(ctx, tx, b.own.Jurisdiction, l.ConfirmedOn, lateDispute)
+		if err != nil {
+			return RefundView{}, err
+		}
+		words := fmt.Sprintf("第 %d 课时于 %s 因逾期未答复自动确认，家长在 %s 前提出没有上课，全额退还 %s", l.N, l.ConfirmedOn, l.ObjectBy, l.Fee.Yuan())
+		r := Refund{
+			ID: newID(), InstitutionID: b.own.InstitutionID, ContractID: b.own.ID, State: requested, Lessons: 1, Basis: notGiven,
+			Fault: operatorFault, Ground: "undeliverable", Amount: l.Fee, Owed: l.Fee, Reason: req.Reason, RequestedOn: s.today(),
+			Clauses: []Clause{{Applies: true, AmountFen: l.Fee, Text: words, Rule: rules[lateDispute].Ground(map[string]any{
+				"lesson": l.N, "confirmed_on": l.ConfirmedOn, "object_by": l.ObjectBy, "fee_fen": l.Fee,
+			})}},
+		}
+		v, err := s.request(ctx, tx, b.own, r, nil)
+		if err != nil {
+			return RefundView{}, err
+		}
+		return v, saveObjection(ctx, tx, b.own, l.N, r.ID)
+	})
+}
