@@ -26,7 +26,7 @@ const (
 	staffPort    = 8081
 	brokerPort   = 8120
 	postgresPort = 8130
-	kafkaPort    = 8140 // and the five after it
+	kafkaPort    = 8150 // and the five after it
 )
 
 // The engines, as run.json and the faults call them; of Apache Kafka it calls each
@@ -92,9 +92,10 @@ func start(ctx context.Context, bin, dir string, offset int, weak string, engine
 	if s.proxy, err = openProxy(ports); err != nil {
 		return nil, err
 	}
+	begun := s
 	defer func() {
 		if err != nil {
-			s.stop(false)
+			begun.stop(false)
 		}
 	}()
 	if s.collector, err = openCollector(); err != nil {
