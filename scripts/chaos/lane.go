@@ -18,12 +18,15 @@ import (
 type people struct {
 	principal, principal2, parent, parent2            *person
 	examiner, examiner2, market, intake, city, public *person
+	teller                                            *person // the bank's system
 
 	today  string // the legal date
 	school string // principal's institution, with an account
 	signed string // an institution to tip off
 	listed []listed
 	items  map[string]string // the first check item of each agency
+
+	custody account // of school
 }
 
 // listed is an institution of principal2's that somebody has proposed to black-list.
@@ -52,6 +55,7 @@ func lanes(stop, life context.Context, j *journal, who *people, seed uint64, pre
 		"money1": (*lane).money, "money2": (*lane).money, "money3": (*lane).money, "money4": (*lane).money,
 		"tip1": (*lane).tip, "tip2": (*lane).tip, "tip3": (*lane).tip,
 		"import": (*lane).file, "sweep": (*lane).sweep, "hold": (*lane).hold,
+		"bank": (*lane).bank, "wind": (*lane).wind,
 	}
 	for name, cycle := range play {
 		if slices.Contains(without, name) {
@@ -97,6 +101,7 @@ func meet(ctx context.Context, s *suite, fresh bool) (*people, error) {
 		{"market", staffPort, &who.market},
 		{"intake", staffPort, &who.intake},
 		{"city", staffPort, &who.city},
+		{"bank", staffPort, &who.teller},
 	} {
 		var err error
 		if *p.to, err = login(ctx, p.name, s.door(p.at)); err != nil {
@@ -121,6 +126,9 @@ func (who *people) know(ctx context.Context, fresh bool) error {
 		return err
 	}
 	who.school, who.signed = mine[0], mine[1%len(mine)]
+	if err := who.banked(ctx); err != nil {
+		return err
+	}
 	theirs, err := who.schools(ctx, who.principal2)
 	if err != nil {
 		return err

@@ -57,7 +57,7 @@ func (l *lane) offer(ctx context.Context, institution string, principal, parent 
 	d := &deal{l: l, principal: principal, parent: parent, price: 40000 + l.dice.IntN(1000), lessons: make([]string, 4), open: 4}
 	var c struct{ ID string }
 	err = l.post(ctx, principal, "合同 发出", "escrow/v1/contracts", map[string]any{
-		"institution": institution, "parent": parentName, "pupil": "演练", "course": course, "billing": "lesson",
+		"institution": institution, "parent": parentName, "pupil": course, "course": course, "billing": "lesson", // another child each: no split order
 		"lessons": len(d.lessons), "gift_lessons": 0, "price_fen": d.price,
 		"first_lesson": l.who.today, "last_lesson": today.AddDate(0, 0, 14).Format(time.DateOnly),
 	}, &c)

@@ -49,7 +49,7 @@ func (h *harness) storm(ctx context.Context) error {
 func (h *harness) warm(ctx context.Context, s *suite, j *journal, who *people) error {
 	stop, cancel := context.WithTimeout(ctx, 8*time.Second)
 	defer cancel()
-	if err := lanes(stop, ctx, j, who, h.Seed+100, "warm-", "hold"); err != nil { // black-listings are few
+	if err := lanes(stop, ctx, j, who, h.Seed+100, "warm-", "hold", "bank", "wind"); err != nil { // black-listings and parts of a file are few
 		return err
 	}
 	_, err := drain(ctx, s, h.Drain)

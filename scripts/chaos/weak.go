@@ -216,7 +216,9 @@ func (h *harness) round(ctx context.Context, s *suite, w weakness, j *journal, w
 	defer end()
 	f := newFaults(s, h.Seed+uint64(n), func(string, ...any) {}) //nolint:gosec // 0, 1 or 2
 	var g errgroup.Group
-	g.Go(func() error { return lanes(stop, life, j, who, h.Seed, fmt.Sprintf("%d-", n), "hold", "sweep") })
+	g.Go(func() error {
+		return lanes(stop, life, j, who, h.Seed, fmt.Sprintf("%d-", n), "hold", "sweep", "bank", "wind")
+	})
 	g.Go(func() error {
 		defer quit()
 		for before := j.total(); j.total() < before+warmWrites && life.Err() == nil; {
