@@ -161,6 +161,9 @@ func TestReconciliation(t *testing.T) {
 			v := b.pays(b.terms())
 			b.refunded(v.ID, 1)
 			b.night()
+			if n := b.count(`SELECT count(*) FROM instructions WHERE purpose = 'refund' AND original = $1`, "REF-"+v.ID); n != 1 {
+				b.t.Errorf("%d orders name the payment that the refund goes back on", n)
+			}
 			b.executes()
 			b.night()
 		}, ""},

@@ -63,9 +63,7 @@ func orderRefunds(ctx context.Context, tx pgx.Tx, institution string, today day.
 		)
 		INSERT INTO instructions (institution_id, id, bank, agreement_no, purpose, amount, reference, original, made_on)
 		SELECT institution_id, transfer_id::text, bank, agreement_no, 'refund', amount, reference, coalesce((
-			SELECT substr(t.reference, length('payment/') + 1) FROM refunds r JOIN entries h ON h.institution_id = r.institution_id AND h.account = 'held' AND h.contract_id = r.contract_id
-				JOIN transfers t ON t.institution_id = h.institution_id AND t.id = h.transfer_id AND t.kind = 'hold'
-			WHERE r.id = split_part(due.reference, '/', 2) AND r.institution_id = due.institution_id ORDER BY h.at LIMIT 1), ''), $2
+			SELECT p.route FROM paybacks p WHERE p.id = split_part(due.reference, '/', 2)), ''), $2
 		FROM due`, institution, today)
 	return err
 }
