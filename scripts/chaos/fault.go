@@ -18,6 +18,7 @@ type faults struct {
 
 	mu       sync.Mutex
 	stopped  map[string]bool
+	down     map[string]int // kills of a part that it has not recovered from
 	kills    map[string]int
 	recovery map[string][]time.Duration
 	other    map[string]int // faults that are no kills, by kind
@@ -28,24 +29,33 @@ type faults struct {
 func newFaults(s *suite, seed uint64, say func(string, ...any)) *faults {
 	return &faults{
 		s: s, dice: rand.New(rand.NewPCG(seed, 1)), say: say, //nolint:gosec // a seed is to be repeated
-		stopped: map[string]bool{}, kills: map[string]int{}, recovery: map[string][]time.Duration{}, other: map[string]int{},
+		stopped: map[string]bool{}, down: map[string]int{}, kills: map[string]int{}, recovery: map[string][]time.Duration{}, other: map[string]int{},
 	}
 }
 
 // kill ends a part with signal 9, all processes of it, and has its recovery timed.
 // It reports whether there was somebody to kill: not what is stopped, or between
-// two lives.
+// two lives; nor a second broker of a cluster that bears the loss of one, and
+// without two only waits.
 func (f *faults) kill(ctx context.Context, part string) bool {
 	f.mu.Lock()
 	resting := f.stopped[part]
+	if all := f.s.brokers(); len(all) > 1 && slices.Contains(all, part) {
+		resting = resting || slices.ContainsFunc(all, func(b string) bool { return f.down[b] > 0 })
+	}
 	f.mu.Unlock()
 	before := f.s.pids(part)
 	if resting || f.s.signal(part, syscall.SIGKILL) != nil {
 		return false
 	}
 	at := time.Now()
-	f.over(func() { f.kills[part]++ })
-	f.waiting.Go(func() { f.recovers(ctx, part, before[0], at) })
+	f.over(func() { f.kills[part]++; f.down[part]++ })
+	f.waiting.Go(func() {
+		f.recovers(ctx, part, before[0], at)
+		f.mu.Lock()
+		defer f.mu.Unlock()
+		f.down[part]--
+	})
 	return true
 }
 

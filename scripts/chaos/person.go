@@ -150,9 +150,9 @@ func (l *lane) post(ctx context.Context, p *person, path, url string, body, into
 }
 
 // await writes what is refused until an event has arrived: a refusal is no
-// definite answer, for two minutes.
+// definite answer, for five minutes.
 func (l *lane) await(ctx context.Context, p *person, path, url string, body, into any) error {
-	patience := time.Now().Add(2 * time.Minute)
+	patience := time.Now().Add(5 * time.Minute)
 	return l.write(ctx, p, path, url, body, into, func(a answer) bool {
 		return a.status == http.StatusOK || time.Now().After(patience) && a.definite()
 	})
