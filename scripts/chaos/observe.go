@@ -308,7 +308,7 @@ func (s *suite) marks(ctx context.Context, found objects) error {
 		{"escrow", `SELECT document_no, count(*) FROM freezes WHERE document_no LIKE '（演练）%' GROUP BY 1`, "order ", "freezes"},
 		{"escrow", `SELECT document_no, count(*) FROM freezes WHERE document_no LIKE '（演练）%' AND until IS NOT NULL GROUP BY 1`, "order ", "lifted"},
 		{"escrow", `SELECT id, count(*) FROM (SELECT coalesce(reverses, id)::text AS id FROM transfers WHERE kind = 'difference' OR reverses IN (SELECT id FROM transfers WHERE kind = 'difference')) t GROUP BY 1`, "voucher ", "transfers"},
-		{"escrow", `SELECT reference, count(*) FROM movements WHERE reference LIKE 'chaos-%' GROUP BY 1`, "movements ", "rows"},
+		{"escrow", `SELECT reference, count(*) FROM staged JOIN bank_files f ON f.id = file WHERE reference LIKE 'chaos-%' GROUP BY 1`, "movements ", "rows"},
 		{"tipoff", `SELECT text, count(*) FROM tips WHERE text LIKE '演练 chaos-%' GROUP BY 1`, "text ", "tips"},
 		{"tipoff", `SELECT source_id, count(*) FROM tips WHERE channel = 'chaos' GROUP BY 1`, "source ", "tips"},
 	} {
