@@ -84,7 +84,7 @@ test('a joint visit, an order not kept, the black list, and its undoing', async 
     await become(page, 'examiner')
     await until(page, '提请列入黑名单', () => open(page, task))
     await done(page, '提请列入黑名单', { 事实: '超期预收费，责令整改后复查仍未改正', 理由: '复查未通过' })
-    await fromInbox(page, 'principal', new RegExp(`拟列入黑名单：${school.name}`))
+    await fromInbox(page, 'principal', new RegExp(`拟列入黑名单：.*${school.name}`))
     const entry = here(page)
     await page.getByRole('link', { name: '打印拟列入黑名单告知书' }).click()
     await expect(page.locator('.sheet')).toContainText('陈述、申辩')
