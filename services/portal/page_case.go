@@ -41,6 +41,11 @@ type listView struct {
 	Parts []partView
 }
 
+// Waits reports whether a part waits for who looks.
+func (l listView) Waits() bool {
+	return slices.ContainsFunc(l.Parts, func(p partView) bool { return p.Waits })
+}
+
 // partView is a part of a case: a lesson, a refund, a visit. It may have actions
 // of its own, and a page.
 type partView struct {
@@ -49,6 +54,7 @@ type partView struct {
 	Lamp       *item // how its deadline stands; nil without one
 	Waits      bool  // for who looks
 	Note       string
+	Folded     bool // Facts are opened by who wants them
 	Facts      []fact
 	Actions    []actionView
 }
@@ -126,7 +132,11 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 		if err != nil {
 			return errors.Join(failed, err)
 		}
-		c.Lists = append(c.Lists, listView{title, partsOf(path, list.list(), fill)})
+		parts := partsOf(path, list.list(), fill)
+		for i := range parts {
+			parts[i].Facts = slices.DeleteFunc(parts[i].Facts, func(p fact) bool { return p.Raw == r.PathValue("id") })
+		}
+		c.Lists = append(c.Lists, listView{title, parts})
 	}
 	if d.at == Public {
 		c.forParent(r.PathValue("id"), d.waits(r, v))
@@ -195,7 +205,7 @@ func partsOf(key string, all []fact, fill filling) []partView {
 		v := partView{Actions: actionsOf(p, fill), State: firstOf(p, states...), Lamp: p.lamp()}
 		less := append([]string{"actions", "version", "light", "days_left"}, states...)
 		if home := fill.pages[key]; home != "" && p.At("id").Raw != "" {
-			v.Href = home + url.PathEscape(p.At("id").Raw)
+			v.Href, v.Folded = home+url.PathEscape(p.At("id").Raw), true
 			if v.Name = firstOf(p, nameKeys...); p.At("name").Text == v.Name {
 				less = append(less, "name")
 			}

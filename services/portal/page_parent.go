@@ -41,11 +41,15 @@ func (c *caseView) forParent(contract string, waits []item) {
 			id := contract + "/" + n
 			i := slices.IndexFunc(waits, func(w item) bool { return w.Kind == "lesson" && w.ID == id })
 			if i < 0 {
+				if n != "" && len(part.Actions) == 0 { // nothing to do with it: its day will do
+					part.Folded, part.Note = true, fact{Facts: part.Facts}.Get("on_date")
+				}
 				continue
 			}
 			part.Waits = true
 			if !waits[i].Due.IsZero() {
 				part.Lamp, part.Note = &waits[i], "到期没有答复，按合同自动确认，这一课的费用随即拨付给机构。"
+				part.Facts = fact{Facts: part.Facts}.without("confirm_by", "provisional") // which the lamp says
 			}
 		}
 		slices.SortStableFunc(parts, func(a, b partView) int { return cmp.Compare(b.place(), a.place()) })

@@ -111,7 +111,7 @@ test('early warnings with their reasons; of the control group none', async ({ pa
   const control = (await ask<{ institution: string }>(page, '/api/escrow/v1/warnings?band=CONTROL'))[0]
   if (!control) return // the lot fell on none of the few that there are
   await open(page, `/warnings/${control.institution}`)
-  await expect(page.getByRole('heading', { name: '抽签留作对照组' })).toBeVisible()
+  await expect(page.getByRole('heading', { level: 2, name: '抽签留作对照组' })).toBeVisible()
   await expect(page.getByRole('heading', { name: '原因' })).toHaveCount(0)
   await look(page)
 })
@@ -122,7 +122,7 @@ test('rules tried over the past: a lower limit finds more', async ({ page }) => 
   await look(page)
   const clock = (await (await page.request.get(`${doors.staff}/trial/clock`)).json()) as { now: string }
   const day = (ago: number) => new Date(Date.parse(clock.now) - ago * 24 * 3600_000).toISOString().slice(0, 10)
-  await page.getByLabel('付款起始日').fill(day(80))
+  await page.getByLabel('付款起始日').fill(day(365))
   await page.getByLabel('付款截止日').fill(day(0))
   await page.getByLabel('规则', { exact: true }).selectOption('fee.max_lessons')
   await page.getByLabel('拟议的数值').fill('30')

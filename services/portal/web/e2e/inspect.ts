@@ -1,6 +1,6 @@
 // What inspectors do in more than one chapter: plan a task, fill a part of a visit.
 import { expect, type Page } from '@playwright/test'
-import { act, become, done, heading, here, open, type Typed } from './page.ts'
+import { act, become, done, heading, here, look, open, type Typed } from './page.ts'
 
 /** The education office plans a task of a kind from a tip-off, once it has arrived. */
 export async function plan(page: Page, kind: string, number: string, typed: Typed): Promise<string> {
@@ -18,11 +18,16 @@ export async function plan(page: Page, kind: string, number: string, typed: Type
   return here(page)
 }
 
-/** An office fills its part of a visit and signs it. */
+/** An office fills one item of its part of a visit on the sheet for the spot, and signs the part. */
 export async function part(page: Page, persona: string, visit: string, item: string, detail: string) {
   await become(page, persona)
   await open(page, visit)
-  await done(page, '记录检查事项', { 抽查事项: item, 发现问题: '是', 情况: detail })
-  await expect(page.locator('main')).toContainText(detail)
+  const asked = page.locator('.sheet fieldset').filter({ has: page.locator('legend', { hasText: new RegExp(`^\\s*${item}`) }) }).first()
+  await asked.locator('label').filter({ hasText: /■ 发现问题/ }).click()
+  await asked.getByLabel('情况').fill(detail)
+  await look(page)
+  await asked.getByRole('button', { name: '记录这一项' }).click()
+  await expect(asked).toContainText('✔ 服务器已确认')
   await done(page, '本部门签字')
+  await expect(page.locator('main')).toContainText(detail)
 }

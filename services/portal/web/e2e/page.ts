@@ -185,5 +185,5 @@ export async function shoot(page: Page, name: string) {
   await page.screenshot({ path: `results/pictures/${file}.png`, fullPage: true })
   if (!shown.includes(file)) return
   const image = await page.screenshot({ path: `${process.env.XUNGUAN_PICTURES ?? 'results'}/${file}.png` })
-  expect(image.length, `${file}: a picture for the README is small`).toBeLessThanOrEqual(80 * 1024)
+  expect(image.length, `${file}: a picture for the README is small`).toBeLessThanOrEqual(200 * 1024)
 }

@@ -110,7 +110,7 @@ test('a tip-off about an institution: tied, merged, sent round, decided, handled
     await send(page, '提交评价', { 办理态度: '满意', 问题是否解决: '没有解决' })
     await expect(page.getByRole('status')).toContainText('已办理')
     await look(page)
-    await shoot(page, 'track')
+    await shoot(page, 'track answered')
     await send(page, '要求重新办理', { 还有什么没有解决: '钱还没有退到，收据可以给你们看。' })
     await expect(page.locator('main')).toContainText('办理中')
     await expect(page.getByText('仍未解决，要求重新办理')).toHaveCount(0)
