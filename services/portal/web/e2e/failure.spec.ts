@@ -54,8 +54,9 @@ test('a form that waits says so, and can be taken back', async ({ page }) => {
   await page.getByLabel('受理编号').fill('TS-2026-0101-0000')
   await page.getByLabel('查询码').fill('00000-00000-00000-00000-00000')
   await page.getByRole('button', { name: '查询' }).click({ noWaitAfter: true })
-  await expect(page.getByText('服务迟迟没有答复')).toBeVisible({ timeout: 30_000 })
-  await page.getByRole('button', { name: '停下，稍后再试' }).click()
+  // Playwright's own eyes wait for the answer that never comes: the page itself is asked.
+  await expect.poll(() => page.evaluate(() => document.querySelector('.waiting')?.textContent ?? ''), { timeout: 30_000 }).toContain('服务迟迟没有答复')
+  await page.evaluate(() => document.querySelector<HTMLElement>('.waiting button')!.click())
   await expect(page.getByText('已停下')).toBeVisible()
   await expect(page.getByLabel('受理编号')).toHaveValue('TS-2026-0101-0000')
 })
@@ -71,7 +72,7 @@ test('the console: a service that takes 30 seconds, and one that died', async ({
   process.kill(frozen, 'SIGSTOP')
   try {
     await page.getByRole('button', { name: '确认一次告知补正' }).click()
-    await expect(page.getByRole('alert')).toContainText(/没有答复|没有应答|暂时/, { timeout: 30_000 })
+    await expect(page.getByRole('alert')).toContainText(/没有答复|没有应答|暂时|暂不可用/, { timeout: 30_000 })
     await expect(page.getByLabel('理由')).toHaveValue(typed.理由)
     await look(page)
     await shoot(page, 'console-late')
