@@ -53,7 +53,7 @@ func stem(course string) string {
 	for {
 		next := name
 		for _, drop := range []*regexp.Regexp{bracketed, ordinal, season, punctuation} {
-			if rest := drop.ReplaceAllString(next, ""); rest != "" {
+			if rest := normal(drop.ReplaceAllString(next, "")); rest != "" { // what was apart may join into another letter
 				next = rest
 			}
 		}

@@ -68,10 +68,9 @@ func (d *door) showTip(w http.ResponseWriter, r *http.Request, path string, says
 			said[name] = strings.ReplaceAll(v, "\r\n", "\n")
 		}
 	}
-	t := tracked{Number: said["number"], Said: said}
+	t := tracked{Number: said["number"], Code: said["code"], Said: said}
 	failed := d.askTip(r, path, said, &t)
 	if failed != nil && len(said) > 2 && fault.KindOf(failed) != fault.NotFound {
-		t.Code = said["code"]
 		if err := d.askTip(r, "/v1/tips/track", map[string]string{"number": said["number"], "code": said["code"]}, &t); err == nil {
 			t.Found = true
 		}
@@ -82,7 +81,7 @@ func (d *door) showTip(w http.ResponseWriter, r *http.Request, path string, says
 		page = view{Title: "查询办理进度", Problem: problemOf(failed), Body: &t}
 		code = page.Problem.Status
 	} else {
-		t.Found, t.Code, t.Said = true, said["code"], nil
+		t.Found, t.Said = true, nil
 	}
 	d.render(w, r, code, "tipoff_track", page)
 	return nil

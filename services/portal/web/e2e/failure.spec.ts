@@ -54,9 +54,11 @@ test('a form that waits says so, and can be taken back', async ({ page }) => {
   await page.getByLabel('受理编号').fill('TS-2026-0101-0000')
   await page.getByLabel('查询码').fill('00000-00000-00000-00000-00000')
   await page.getByRole('button', { name: '查询' }).click({ noWaitAfter: true })
-  // Playwright's own eyes wait for the answer that never comes: the page itself is asked.
-  await expect.poll(() => page.evaluate(() => document.querySelector('.waiting')?.textContent ?? ''), { timeout: 30_000 }).toContain('服务迟迟没有答复')
-  await page.evaluate(() => document.querySelector<HTMLElement>('.waiting button')!.click())
+  // Playwright itself waits for the answer that never comes: the browser is asked past it.
+  const browser = await page.context().newCDPSession(page)
+  const say = async (expression: string) => (await browser.send('Runtime.evaluate', { expression, returnByValue: true })).result.value as string
+  await expect.poll(() => say(`document.querySelector('.waiting')?.textContent ?? ''`), { timeout: 30_000 }).toContain('服务迟迟没有答复')
+  await say(`document.querySelector('.waiting button').click()`)
   await expect(page.getByText('已停下')).toBeVisible()
   await expect(page.getByLabel('受理编号')).toHaveValue('TS-2026-0101-0000')
 })

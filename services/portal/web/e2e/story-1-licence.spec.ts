@@ -113,7 +113,7 @@ test('from an application to the licence, the lists and the public page', async 
     await look(page)
     await act(page, '提出列入名单', { 名单: '白名单', 事实: '证照齐全，无违规记录' })
     await expect(page).toHaveURL(/\/list-entries\//)
-    await expect(heading(page)).toContainText('已提出')
+    await expect(heading(page)).toContainText('待决定')
     await expect(page.getByRole('button', { name: '同意列入' })).toHaveCount(0) // who proposes does not decide
     await fromInbox(page, 'examiner2', `白名单：${name}`)
     await done(page, '同意列入')
