@@ -234,7 +234,7 @@ func TestFindingsByHTTP(t *testing.T) {
 			for n, o := range tt.orders {
 				h.at(o.PaidOn.String())
 				terms := Terms{
-					Institution: map[string]string{nonSubject: "art", "subject": "maths"}[tt.kind], Parent: "parent", Pupil: fmt.Sprint("学员", i), Course: string('琴' + rune(i)), // the cases are no split of one another
+					Institution: map[string]string{nonSubject: "art", "subject": "maths"}[tt.kind], Parent: "parent", Pupil: fmt.Sprint("学员", i), Course: strings.Repeat("琴", 1+i%39) + strings.Repeat("画", i/39), // the cases are no split of one another
 					Billing: byLesson, Lessons: o.Lessons, GiftLessons: o.GiftLessons, FirstLesson: o.First, LastLesson: o.Last, PriceFen: o.Held, Agreement: o.Agreed,
 				}
 				if o.Agreed.Billing != "" {
