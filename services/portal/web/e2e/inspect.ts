@@ -22,7 +22,7 @@ export async function plan(page: Page, kind: string, number: string, typed: Type
 export async function part(page: Page, persona: string, visit: string, item: string, detail: string) {
   await become(page, persona)
   // A browser that is sent on while it takes the page's worker in gives up the way (net::ERR_ABORTED).
-  if (here(page).startsWith('/visits/')) await page.evaluate(async () => void (await navigator.serviceWorker.ready))
+  if (here(page).startsWith('/visits/')) await expect.poll(() => page.evaluate(async () => (await (await caches.open('console')).keys()).length)).toBeGreaterThan(5)
   await open(page, visit)
   const asked = page.locator('.sheet fieldset').filter({ has: page.locator('legend', { hasText: new RegExp(`^\\s*${item}`) }) }).first()
   await asked.locator('label').filter({ hasText: /■ 发现问题/ }).click()
