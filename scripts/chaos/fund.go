@@ -6,7 +6,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"mime/multipart"
 	"net/http"
 	"strconv"
 	"time"
@@ -54,20 +53,12 @@ func (l *lane) bank(ctx context.Context) error {
 	if _, err := w.Close(); err != nil {
 		return err
 	}
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, err := form.CreateFormFile("file", "movements")
+	upload, err := form("application/octet-stream", out.Bytes())
 	if err != nil {
 		return err
 	}
-	if _, err := part.Write(out.Bytes()); err != nil {
-		return err
-	}
-	if err := form.Close(); err != nil {
-		return err
-	}
 	var got struct{ Records int }
-	if err := l.post(ctx, l.who.teller, "银行 报送流水", "escrow/v1/bank-files", file{form.FormDataContentType(), body.Bytes()}, &got); err != nil {
+	if err := l.post(ctx, l.who.teller, "银行 报送流水", "escrow/v1/bank-files", upload, &got); err != nil {
 		return err
 	}
 	if got.Records != rows {

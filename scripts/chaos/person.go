@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"mime/multipart"
 	"net/http"
+	"net/textproto"
 	"reflect"
 	"strings"
 	"time"
@@ -140,6 +142,17 @@ var errGivenUp = errors.New("given up")
 type file struct {
 	kind  string
 	bytes []byte
+}
+
+// form is a form with one file.
+func form(kind string, content []byte) (file, error) {
+	var body bytes.Buffer
+	w := multipart.NewWriter(&body)
+	part, err := w.CreatePart(textproto.MIMEHeader{"Content-Disposition": {`form-data; name="file"; filename="chaos"`}, "Content-Type": {kind}})
+	if err == nil {
+		_, err = part.Write(content)
+	}
+	return file{w.FormDataContentType(), body.Bytes()}, errors.Join(err, w.Close())
 }
 
 // post writes: it asks with one key until there is a definite answer. One that is

@@ -1,11 +1,8 @@
 package main
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"mime/multipart"
-	"net/textproto"
 	"net/url"
 	"strings"
 	"time"
@@ -133,22 +130,12 @@ func (l *lane) file(ctx context.Context) error {
 	for i := range rows {
 		fmt.Fprintf(&csv, "%s-%d,A%07d,投诉某培训学校乱收费,%s 23:13:05,培训机构一次收取一年学费后拒绝退费 %s-%d,,\n", mark, i, i, sent.Format("2006/1/2"), mark, i)
 	}
-	var body bytes.Buffer
-	form := multipart.NewWriter(&body)
-	part, err := form.CreatePart(textproto.MIMEHeader{
-		"Content-Disposition": {`form-data; name="file"; filename="chaos.csv"`}, "Content-Type": {"text/csv"},
-	})
-	if err == nil {
-		_, err = part.Write([]byte(csv.String()))
-	}
-	if err == nil {
-		err = form.Close()
-	}
+	upload, err := form("text/csv", []byte(csv.String()))
 	if err != nil {
 		return err
 	}
 	var got struct{ Received, Created int }
-	if err := l.post(ctx, l.who.intake, "举报 导入", "tipoff/v1/imports?channel=chaos", file{form.FormDataContentType(), body.Bytes()}, &got); err != nil {
+	if err := l.post(ctx, l.who.intake, "举报 导入", "tipoff/v1/imports?channel=chaos", upload, &got); err != nil {
 		return err
 	}
 	if got.Received != rows || got.Created != rows {

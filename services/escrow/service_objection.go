@@ -7,6 +7,7 @@ import (
 	"github.com/jackc/pgx/v5"
 
 	"xunguan/pkg/auth"
+	"xunguan/pkg/fault"
 	"xunguan/pkg/once"
 	"xunguan/pkg/rule"
 )
@@ -37,7 +38,7 @@ type ObjectToLesson struct {
 // ObjectToLesson asks the institution for the lesson's fee, which was paid out to it: a
 // refund out of its own money, that it answers, and that may be mediated, as any other.
 // The ledger keeps what was paid out. Conflict for a lesson that the parent confirmed
-// himself, or after the last day.
+// himself, after the last day, or where another refund gave its fee back already.
 func (s *Service) ObjectToLesson(ctx context.Context, req ObjectToLesson) (RefundView, error) {
 	return once.Do(ctx, s.DB, req, func(tx pgx.Tx) (RefundView, error) {
 		by := auth.From(ctx)
@@ -56,6 +57,11 @@ func (s *Service) ObjectToLesson(ctx context.Context, req ObjectToLesson) (Refun
 		}
 		if err := unfrozen(ctx, tx, b.own); err != nil {
 			return RefundView{}, err
+		}
+		if owed, all, err := givenBack(ctx, tx, b.own); err != nil {
+			return RefundView{}, err
+		} else if owed+l.Fee > all {
+			return RefundView{}, fault.Conflict.Errorf("已确认课时的费用已在之前的退费中退还，不能重复退还第 %d 课时", l.N)
 		}
 		rules, err := rule.InForce(ctx, tx, b.own.Jurisdiction, l.ConfirmedOn, lateDispute)
 		if err != nil {

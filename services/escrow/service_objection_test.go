@@ -109,3 +109,50 @@ func TestObjectionIsNotPaidTwice(t *testing.T) {
 	}
 	h.sound()
 }
+
+// TestObjectionToWhatWasPaidBack is that a refund which gave back lessons that were
+// given, too, leaves nothing to object for.
+func TestObjectionToWhatWasPaidBack(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	id := h.paid(h.terms(func(t *Terms) { t.FreeDaysAfter = new(30) })).ID
+	h.taught(id, 1)
+	h.at("2026-03-24")
+	h.settle()
+	r := h.refunded(id, 0)
+	if r.Basis != contractFree || r.AmountFen != 480000 || r.FromInstitution != 10000 {
+		t.Fatalf("all of it: %+v", r)
+	}
+	if _, err := h.object("parent", id, 1); !errors.Is(err, fault.Conflict) {
+		t.Errorf("objected to what was given back: %v", err)
+	}
+	h.sound()
+}
+
+// TestObjectionToTheLastLesson is that a contract which its last lesson has finished
+// still has two parties: who has to answer is told, and who gets the money.
+func TestObjectionToTheLastLesson(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	id := h.paid(h.terms(func(t *Terms) { t.Lessons, t.PriceFen, t.LastLesson = 1, 10000, t.FirstLesson })).ID
+	h.taught(id, 1)
+	h.at("2026-03-24")
+	h.settle()
+	if v := h.contract("parent", id); v.State != finished {
+		t.Fatalf("the last lesson is over: %s", v.State)
+	}
+	r := must(h.object("parent", id, 1))(t)
+	if got := h.waits("principal", "refund"); got != "/contracts/"+id {
+		t.Errorf("%q waits for the principal", got)
+	}
+	must(h.RejectRefund(h.as("principal"), RejectRefund{h.key(), r.ID, "有签到记录"}))(t)
+	if got := h.waits("parent", "rejected"); got != "/contracts/"+id {
+		t.Errorf("%q waits for the parent", got)
+	}
+	r = must(h.AgreeRefund(h.as("principal"), AgreeRefund{h.key(), r.ID}))(t)
+	must(h.ReceivePayback(h.as("parent"), ReceivePayback{h.key(), r.Paybacks[0].ID}))(t)
+	if v := h.contract("parent", id); v.State != finished || v.Refunds[0].State != paidBack {
+		t.Errorf("in the end: %s %+v", v.State, v.Refunds)
+	}
+	h.sound()
+}

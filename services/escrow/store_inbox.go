@@ -64,11 +64,11 @@ func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRo
 			FROM mine c WHERE c.parent = $1 AND c.state IN ('OFFERED', 'SIGNED')
 		) waiting
 		UNION ALL
-		SELECT r.id, 'refund', c.id, c.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.answer_by, r.provisional, ''
-		FROM mine c JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.manager = $1 AND r.state = 'REQUESTED'
+		SELECT r.id, 'refund', c.id, i.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, r.answer_by, r.provisional, ''
+		FROM contracts c JOIN institutions i ON i.id = c.institution_id JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.manager = $1 AND r.state = 'REQUESTED' -- of a finished one, too
 		UNION ALL
-		SELECT r.id, 'rejected', c.id, c.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, NULL, false, ''
-		FROM mine c JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.parent = $1 AND r.state = 'REJECTED'
+		SELECT r.id, 'rejected', c.id, i.name, c.course, c.jurisdiction, r.state, 0, r.amount, '', r.requested_on, NULL, false, ''
+		FROM contracts c JOIN institutions i ON i.id = c.institution_id JOIN refunds r ON r.institution_id = c.institution_id AND r.contract_id = c.id WHERE c.parent = $1 AND r.state = 'REJECTED'
 		UNION ALL
 		SELECT h.id, 'hold', '', i.name, '', h.jurisdiction, 'OPEN', w.n::int, w.fen, h.decided_by, h.since, NULL, false, h.institution_id
 		FROM holds h JOIN institutions i ON i.id = h.institution_id,

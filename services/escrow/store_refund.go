@@ -91,6 +91,16 @@ func deductedBefore(ctx context.Context, tx pgx.Tx, c *Contract, id string, merg
 	return deducted, penalised, err
 }
 
+// givenBack is what the institution owes by standing refunds of c for lessons that were
+// confirmed, and what those lessons cost in all.
+func givenBack(ctx context.Context, tx pgx.Tx, c *Contract) (owed, confirmed Fen, err error) {
+	err = tx.QueryRow(ctx, `SELECT
+			(SELECT coalesce(sum(owed), 0)::bigint FROM refunds WHERE institution_id = $1 AND contract_id = $2 AND state <> 'WITHDRAWN'),
+			(SELECT coalesce(sum(fee), 0)::bigint FROM lessons WHERE institution_id = $1 AND contract_id = $2 AND state = 'CONFIRMED')`,
+		c.InstitutionID, c.ID).Scan(&owed, &confirmed)
+	return owed, confirmed, err
+}
+
 // hasLater reports whether another refund of the contract came after r and stands.
 func hasLater(ctx context.Context, tx pgx.Tx, r Refund) (later bool, err error) {
 	err = tx.QueryRow(ctx, `SELECT EXISTS (SELECT FROM refunds WHERE institution_id = $1 AND contract_id = $2 AND id > $3 AND state <> 'WITHDRAWN')`,
