@@ -152,7 +152,10 @@ func form(kind string, content []byte) (file, error) {
 	if err == nil {
 		_, err = part.Write(content)
 	}
-	return file{w.FormDataContentType(), body.Bytes()}, errors.Join(err, w.Close())
+	if err == nil {
+		err = w.Close() // which writes the end
+	}
+	return file{w.FormDataContentType(), body.Bytes()}, err
 }
 
 // post writes: it asks with one key until there is a definite answer. One that is
