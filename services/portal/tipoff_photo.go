@@ -59,7 +59,7 @@ func (d *door) tipPhotos(w http.ResponseWriter, r *http.Request) error {
 			f.Wrong["photo"] = p.Errors[i].Detail
 			p.Errors[i].Pointer = "/photo"
 		}
-		d.render(w, r, p.Status, "tipoff", view{Title: "举报投诉", Problem: p, Body: f})
+		d.render(w, r, p.Status, "tipoff", view{Title: say("layout.tip"), Problem: p, Body: f})
 		return nil
 	case drop != "" || to == "photos":
 	case slices.Contains(tipSteps, to):
@@ -69,7 +69,7 @@ func (d *door) tipPhotos(w http.ResponseWriter, r *http.Request) error {
 	default:
 		f.Step = "who"
 	}
-	d.render(w, r, http.StatusOK, "tipoff", view{Title: "举报投诉", Body: f})
+	d.render(w, r, http.StatusOK, "tipoff", view{Title: say("layout.tip"), Body: f})
 	return nil
 }
 

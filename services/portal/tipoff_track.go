@@ -11,7 +11,7 @@ import (
 
 // trackForm answers GET /tipoff/track.
 func (d *door) trackForm(w http.ResponseWriter, r *http.Request) error {
-	d.render(w, r, http.StatusOK, "tipoff_track", view{Title: "查询办理进度", Body: &tracked{}})
+	d.render(w, r, http.StatusOK, "tipoff_track", view{Title: say("track.heading"), Body: &tracked{}})
 	return nil
 }
 
@@ -75,10 +75,10 @@ func (d *door) showTip(w http.ResponseWriter, r *http.Request, path string, says
 			t.Found = true
 		}
 	}
-	code, page := http.StatusOK, view{Title: "办理进度", Done: len(says) > 0, Body: &t}
+	code, page := http.StatusOK, view{Title: say("track.title"), Done: len(says) > 0, Body: &t}
 	if failed != nil {
 		d.note(r, failed)
-		page = view{Title: "查询办理进度", Problem: problemOf(failed), Body: &t}
+		page = view{Title: say("track.heading"), Problem: problemOf(failed), Body: &t}
 		code = page.Problem.Status
 	} else {
 		t.Found, t.Said = true, nil
