@@ -42,7 +42,7 @@ var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "ca
 
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-		"t": say, "date": date, "moment": moment, "yuan": yuan, "nth": func(i int) int { return i + 1 }, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all map[string]string) fieldError { return fieldError{name, all[name]} },
+		"t": say, "date": date, "moment": moment, "yuan": yuan, "nth": func(i int) int { return i + 1 }, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all wrongs) fieldError { return fieldError{name, all[name]} },
 		"fullname": division.Name, "place": func(code string) string { return readable("jurisdiction", code) }, "provenance": func(code string) string { return wordOf("provenance", code) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	all := make(map[string]*template.Template)

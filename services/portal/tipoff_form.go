@@ -27,8 +27,8 @@ var tipSteps = []string{"about", "where", "what", "who", "check"}
 type tipForm struct {
 	tipDraft
 	Step  string
-	After string            // where to go from here, if not to the next page
-	Wrong map[string]string // what is wrong with a field, by its name
+	After string // where to go from here, if not to the next page
+	Wrong wrongs
 }
 
 // Number is which page it is, of how many.
@@ -63,6 +63,9 @@ func (f tipForm) Place() (lines []string) {
 	return lines
 }
 
+// wrongs is what is wrong with fields, by their names.
+type wrongs map[string]string
+
 // fieldError is what is wrong with one field.
 type fieldError struct{ Name, What string }
 
@@ -96,7 +99,7 @@ type tipDraft struct {
 	Text            string       `json:"text"`
 	HappenedOn      string       `json:"happened_on,omitempty"`
 	Identity        *tipIdentity `json:"identity,omitempty"`
-	Photos          []string     `json:"photos,omitempty"`
+	photoDraft
 }
 
 type tipIdentity struct {
@@ -237,7 +240,7 @@ func draft(r *http.Request) (tipDraft, error) {
 	t := tipDraft{
 		Key: get("key"), SubjectKind: get("subject_kind"), Institution: get("institution"), InstitutionName: get("institution_name"),
 		PlaceAddress: get("place_address"), PlaceSignboard: get("place_signboard"), PlacePhone: get("place_phone"), Person: get("person"),
-		Text: strings.ReplaceAll(get("text"), "\r\n", "\n"), HappenedOn: get("happened_on"), Photos: r.PostForm["photo_id"],
+		Text: strings.ReplaceAll(get("text"), "\r\n", "\n"), HappenedOn: get("happened_on"), photoDraft: photosOf(r.PostForm),
 	}
 	if t.Key == "" {
 		t.Key = uuid.NewString()
