@@ -24,6 +24,16 @@ func Mark(ctx context.Context, tx pgx.Tx) error {
 	return tx.SendBatch(ctx, &b).Close()
 }
 
+// Tally returns ctx for a count that the public may know, too, and the division
+// that is counted: an official counts what it may see, and a worker called name
+// counts for all others what there is, of every division, "".
+func Tally(ctx context.Context, name string) (counting context.Context, jurisdiction string) {
+	if c := auth.From(ctx); c.Agency != "" && c.Jurisdiction != "" {
+		return ctx, c.Jurisdiction
+	}
+	return Worker(ctx, name), ""
+}
+
 // mark has b tell its transaction whose it is, for the policies that use in_scope. A
 // caller with an agency is an official and sees its jurisdiction; any other is
 // a person and sees what is theirs; no caller sees nothing that is not public.
