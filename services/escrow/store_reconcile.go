@@ -150,7 +150,7 @@ func findMissing(ctx context.Context, tx pgx.Tx, c comparison, from, to day.Date
 			UNION ALL
 			SELECT i.institution_id, 'missing_out', i.id, -i.amount FROM instructions i
 			WHERE i.institution_id = ANY ($2) AND i.bank = $1 AND i.made_on BETWEEN $5 AND $6 AND i.settlement = ''
-				AND (i.purpose = 'refund' OR NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = i.institution_id AND p.held_since IS NOT NULL))
+				AND (i.purpose <> 'release' OR NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = i.institution_id AND p.held_since IS NOT NULL))
 		)
 		SELECT institution_id, kind, 'custody' AS account, reference, '' AS txn, amount AS expected, 0::bigint AS actual FROM due d
 		WHERE NOT EXISTS (SELECT FROM movements m WHERE m.institution_id = d.institution_id AND m.reference = d.reference AND m.account = 'custody' AND sign(m.amount) = sign(d.amount))`,
@@ -170,7 +170,7 @@ func findOwn(ctx context.Context, tx pgx.Tx, c comparison) ([]found, error) {
 		SELECT t.institution_id, 'lessons', e.account, t.reference, '', coalesce(-l.fee, 0), e.amount
 		FROM entries e JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id AND t.kind = 'post' AND t.reference LIKE 'lesson/%'
 			LEFT JOIN lessons l ON l.institution_id = t.institution_id AND l.contract_id = split_part(t.reference, '/', 2)
-				AND l.n = split_part(t.reference, '/', 3)::int AND l.state = 'CONFIRMED'
+				AND l.n = split_part(t.reference, '/', 3)::int AND l.state IN ('CONFIRMED', 'REFUNDED') -- which it is if it was kept
 		WHERE e.institution_id = ANY ($1) AND e.account IN ('released', 'frozen') AND e.contract_id = '' AND e.at >= $3 AND e.at < $4 AND e.amount <> coalesce(-l.fee, 0)
 		UNION ALL
 		SELECT c.institution_id, 'orders', 'held', '', '', -c.held, b.balance
