@@ -40,8 +40,16 @@ const (
 	bothWays = "domain §1.3 成都：托管与保证金并行"
 )
 
-// TestJudge is what each rule finds, and what it does not, to the 分.
-func TestJudge(t *testing.T) {
+// judgeCase is what the rules of a place find in the figures of a day.
+type judgeCase struct {
+	name, source string
+	rules        rule.Set
+	f            Figures
+	want         string
+}
+
+// judgeCases is what each rule finds, and what it does not, to the 分.
+func judgeCases() []judgeCase {
 	const (
 		std, young = 30_000_000, 10_000_000 // Hangzhou's
 		million    = 100_000_000
@@ -54,12 +62,7 @@ func TestJudge(t *testing.T) {
 	cover := lawOf(coverYellow, 1, coverRed, 0.8)
 	out := lawOf(dayOutLimit, million, weekOutLimit, 3*million)
 	old := d("2020-01-01")
-	for _, tt := range []struct {
-		name, source string
-		rules        rule.Set
-		f            Figures
-		want         string
-	}{
+	return []judgeCase{
 		{"no rule, no alert", "domain：没有规则的地方不预警", rule.Set{}, Figures{Custody: fen(0), InCustody: 100, Unconsumed: 100, DayOut: 9e12}, ""},
 
 		{"custody has all", jiangsu, custody, Figures{Custody: fen(480000), InCustody: 480000}, ""},
@@ -132,7 +135,11 @@ func TestJudge(t *testing.T) {
 			Figures{Custody: fen(1000), Deposit: fen(500), InCustody: 1000, Cycle: 500},
 			"",
 		},
-	} {
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for _, tt := range judgeCases() {
 		var got []string
 		for _, j := range tt.f.judge(tt.rules, d("2026-03-02")) {
 			got = append(got, j.Kind+" "+j.Level)
