@@ -290,6 +290,8 @@ func (s *suite) read(ctx context.Context, f *facts, who *people, promised object
 			err = readState(ctx, f.found, who.examiner, object, "licensing/v1/list-entries/"+name)
 		case "wind":
 			err = readState(ctx, f.found, who.examiner, object, "escrow/v1/wind-downs/"+name)
+		case "visit":
+			err = readVisit(ctx, f.found, who, object, name)
 		case "task":
 			err = readState(ctx, f.found, who.examiner, object, "inspection/v1/tasks/"+name)
 		}
@@ -380,11 +382,13 @@ func readTip(ctx context.Context, found objects, who *people, object, receipt st
 	var t struct {
 		State   string
 		Answers []struct{ Text string }
+		Photos  []tipPhoto
 	}
-	if err := read(who.public.track(ctx, number, code), &t); err != nil {
+	if err := read(who.public.asks(ctx, "tipoff/v1/tips/track", map[string]string{"number": number, "code": code}), &t); err != nil {
 		return err
 	}
 	found.set(object, "state", t.State)
 	found.set(object, "answers", strconv.Itoa(len(t.Answers)))
+	found.set(object, "photos", strconv.Itoa(seenPhotos(ctx, who.public, number, code, t.Photos)))
 	return nil
 }

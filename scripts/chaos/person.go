@@ -123,11 +123,11 @@ func (p *person) get(ctx context.Context, path string) answer {
 	}
 }
 
-// track asks how a tip-off stands. It changes nothing, and so has no key.
-func (p *person) track(ctx context.Context, number, code string) answer {
-	said, _ := json.Marshal(map[string]string{"number": number, "code": code}) // strings marshal
+// asks posts what changes nothing, and so has no key: how a tip-off stands.
+func (p *person) asks(ctx context.Context, path string, body map[string]string) answer {
+	said, _ := json.Marshal(body) // strings marshal
 	for {
-		a := p.send(ctx, http.MethodPost, "tipoff/v1/tips/track", uuid.NewString(), "application/json", said)
+		a := p.send(ctx, http.MethodPost, path, uuid.NewString(), "application/json", said)
 		if a.definite() || ctx.Err() != nil {
 			return a
 		}

@@ -1,6 +1,7 @@
 package escrow
 
 import (
+	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/http/httptest"
@@ -90,12 +91,22 @@ func (b *teller) night(faults ...standin.Fault) {
 	b.settle()
 }
 
-// open is the discrepancies of an institution in short, those that are not closed
+// asked is what the API answers a persona.
+func asked[T any](h *house, by, path string) (v T) {
+	h.t.Helper()
+	code, body := ask(h.t, newAPI(h.Service).Handler(), http.MethodGet, path, by, "", "")
+	if err := json.Unmarshal([]byte(body), &v); err != nil || code != http.StatusOK {
+		h.t.Fatalf("%s: %d %s", path, code, body)
+	}
+	return v
+}
+
+// differences is the discrepancies of an institution in short, those that are not closed
 // first: "missing_in OPEN 480000/0".
 func (b *teller) differences(institution string) string {
 	b.t.Helper()
 	var all []string
-	for _, x := range must(b.ListDiscrepancies(b.as("city"), ListDiscrepancies{Institution: institution}))(b.t).Items {
+	for _, x := range asked[Discrepancies](b.house, "city", "/v1/discrepancies?institution="+institution).Items {
 		line := fmt.Sprintf("%s %s %d/%d", x.Kind, x.State, x.ExpectedFen, x.ActualFen)
 		if x.ClosedHow != "" {
 			line += " " + x.ClosedHow

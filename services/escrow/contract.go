@@ -36,6 +36,7 @@ var contractFlow = flow.Machine{Name: "合同", Steps: []flow.Step{
 	{From: paid, Action: "teacher", To: paid, Label: "更换教师", Roles: []string{"principal"}, Reason: true, Basis: "更换教师未经家长同意的，家长可以要求退费"},
 	{From: paid, Action: "refunds", To: paid, Label: "申请退费", Roles: []string{"parent"}, Deadline: autoAgree, Basis: "未上课时的费用原路退回"},
 	{From: paid, Action: "finish", To: finished, Label: "课时与费用全部了结"},
+	{From: finished, Action: "object", To: paid, Label: "家长有异议，未出账的费用留住"},
 }}
 
 // Terms are what a contract is about.
@@ -176,6 +177,18 @@ func (c *Contract) release(fee Fen) error {
 	}
 	c.Released += fee
 	c.close(0)
+	return nil
+}
+
+// keep takes back a fee that was released and has not left the bank: it waits.
+func (c *Contract) keep(fee Fen) error {
+	if fee > c.Released {
+		return fmt.Errorf("contract %s has released %d, cannot keep %d", c.ID, c.Released, fee)
+	}
+	c.Released -= fee
+	if c.State == finished {
+		c.State = paid
+	}
 	return nil
 }
 

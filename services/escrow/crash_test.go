@@ -121,6 +121,11 @@ func TestCrashAnywhere(t *testing.T) {
 			req := ReceivePayback{h.key(), h.refunded(id, 0).Paybacks[1].ID}
 			return func(s *Service) error { _, err := s.ReceivePayback(h.as("parent"), req); return err }
 		}, "RefundPaid", 1, payBackTransfer, 2},
+		{"object, and the fee is kept", func(h *house) func(*Service) error {
+			h.at("2026-03-02")
+			req := ObjectToLesson{h.key(), LessonOf{h.silently(), 1}, "x"}
+			return func(s *Service) error { _, err := s.ObjectToLesson(h.as("parent"), req); return err }
+		}, "RefundRequested", 1, keepTransfer, 1},
 		{"wind down: confirm, and draw", func(h *house) func(*Service) error {
 			req := ConfirmWindDown{h.key(), h.begun(h.doomed()).ID}
 			return func(s *Service) error {

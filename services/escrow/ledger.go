@@ -47,6 +47,7 @@ const (
 	postTransfer     = "post"
 	voidTransfer     = "void"
 	resumeTransfer   = "resume"
+	keepTransfer     = "keep"
 	payBackTransfer  = "payback"
 	differTransfer   = "difference"
 	reverseTransfer  = "reversal"
@@ -57,7 +58,7 @@ const (
 )
 
 var transferKinds = map[string]string{
-	holdTransfer: "付款入账", postTransfer: "课消拨付", voidTransfer: "退费解付", resumeTransfer: "恢复拨付", payBackTransfer: "原路退回",
+	holdTransfer: "付款入账", postTransfer: "课消拨付", voidTransfer: "退费解付", resumeTransfer: "恢复拨付", keepTransfer: "异议留存", payBackTransfer: "原路退回",
 	differTransfer: "银行差额", reverseTransfer: "冲正", oweTransfer: "机构应退", interestTransfer: "退费计息",
 	payOutTransfer: "银行出账", pledgeTransfer: "交存保证金",
 }
@@ -115,9 +116,19 @@ func (c *Contract) post(l Lesson, at time.Time) transfer {
 	return c.move(postTransfer, fmt.Sprintf("lesson/%s/%d", c.ID, l.N), heldAccount, to, l.Fee, at)
 }
 
-// resume books the fee of a lesson that waited.
-func (c *Contract) resume(l Lesson, at time.Time) transfer {
-	return c.move(resumeTransfer, fmt.Sprintf("resume/%s/%d", c.ID, l.N), frozenAccount, releasedAccount, l.Fee, at)
+// resume books the fee of a lesson that waited, and was paid out before so many times:
+// a parent who objected and took it back has had it wait again.
+func (c *Contract) resume(l Lesson, before int, at time.Time) transfer {
+	reference := fmt.Sprintf("resume/%s/%d", c.ID, l.N)
+	if before > 0 {
+		reference += fmt.Sprintf("/%d", before)
+	}
+	return c.move(resumeTransfer, reference, frozenAccount, releasedAccount, l.Fee, at)
+}
+
+// keepFee books that l's fee, which the refund with an id asks back, waits again.
+func (c *Contract) keepFee(l Lesson, refund string, at time.Time) transfer {
+	return c.move(keepTransfer, "keep/"+refund, releasedAccount, frozenAccount, l.Fee, at)
 }
 
 // book is a transfer of legs, of which those that move nothing are left out; none
@@ -135,20 +146,21 @@ func (c *Contract) book(kind, reference string, at time.Time, legs ...leg) []tra
 	return []transfer{t}
 }
 
-// void books that r's lessons are not given: their fees are the parent's again, but
-// for what the institution keeps; what it owes besides; and that it owes what is
+// void books that r's lessons are not given: their fees, held or waiting, are the
+// parent's again, but for what the institution keeps; what it owes besides; and that it owes what is
 // missing of the supervised money, which is what it took in itself, or a difference.
 func (c *Contract) void(r Refund, at time.Time) []transfer {
-	kept := releasedAccount
+	released, frozen := r.Deducted, -r.Kept
 	if r.Waits {
-		kept = frozenAccount
+		released, frozen = 0, r.Deducted-r.Kept
 	}
 	missing := differenceAccount
 	if c.Mode == depositMode {
 		missing = receivableAccount
 	}
 	return slices.Concat(
-		c.book(voidTransfer, "refund/"+r.ID, at, leg{heldAccount, c.ID, r.supervised() + r.Deducted}, leg{refundsAccount, "", -r.supervised()}, leg{kept, "", -r.Deducted}),
+		c.book(voidTransfer, "refund/"+r.ID, at, leg{heldAccount, c.ID, r.supervised() + r.Deducted - r.Kept}, leg{refundsAccount, "", -r.supervised()},
+			leg{releasedAccount, "", -released}, leg{frozenAccount, "", -frozen}),
 		c.book(oweTransfer, "owe/"+r.ID, at, leg{owedAccount, "", r.Owed}, leg{refundsAccount, "", -r.Owed}),
 		c.book(oweTransfer, "short/"+r.ID, at, leg{owedAccount, "", r.short()}, leg{missing, "", -r.short()}))
 }

@@ -43,7 +43,12 @@ func TestTransfers(t *testing.T) {
 		{"a confirmed lesson", in(custodyMode).post(Lesson{N: 2, Fee: 100}, now), "post lesson/c/2: held/c 100, released -100"},
 		// 暂停拨付 under the custody agreement: the fee waits (architecture.md, escrow.events)
 		{"one that waits", in(custodyMode).post(Lesson{N: 2, Fee: 100, Waits: true}, now), "post lesson/c/2: held/c 100, frozen -100"},
-		{"payouts resumed", in(custodyMode).resume(Lesson{N: 2, Fee: 100}, now), "resume resume/c/2: frozen 100, released -100"},
+		{"payouts resumed", in(custodyMode).resume(Lesson{N: 2, Fee: 100}, 0, now), "resume resume/c/2: frozen 100, released -100"},
+		// 异议的课时费未出账的留住（domain §1.1：拨付与授课进度同步）
+		{"a fee that the parent objects to", in(custodyMode).keepFee(Lesson{N: 2, Fee: 100}, "r", now), "keep keep/r: released 100, frozen -100"},
+		{"paid out once more", in(custodyMode).resume(Lesson{N: 2, Fee: 100}, 1, now), "resume resume/c/2/1: frozen 100, released -100"},
+		{"a refund of what was kept", in(custodyMode).void(Refund{ID: "r", Amount: 100, Kept: 100}, now)[0], "void refund/r: refunds -100, frozen 100"},
+		{"of that and what was held", in(custodyMode).void(Refund{ID: "r", Amount: 300, Kept: 100, Deducted: 50, Waits: true}, now)[0], "void refund/r: held/c 250, refunds -300, frozen 50"},
 		// 原路返回 (domain §1.2)
 		{"a refund", in(custodyMode).void(r, now)[0], "void refund/r: held/c 200, refunds -200"},
 		{"paid back from custody", in(custodyMode).payBack(l, now), "payback payback/l/1: refunds 200, custody -200"},

@@ -31,7 +31,8 @@ var lessonFlow = flow.Machine{Name: "课时", Steps: []flow.Step{
 	{From: taught, Action: "confirm", To: confirmed, Label: "确认课时", Roles: []string{"parent"}, Basis: "一课一消"},
 	{From: taught, Action: "dispute", To: disputed, Label: "提出异议", Roles: []string{"parent"}, Reason: true, Basis: "异议课时的费用暂不拨付"},
 	{From: taught, Action: "confirm_by_silence", To: confirmed, Label: "逾期未答复，自动确认"},
-	{From: confirmed, Action: "object", To: confirmed, Label: "没上这节课，要求退还", Roles: []string{"parent"}, Reason: true, Basis: "自动确认不等于家长认可，费用已拨付的由机构退还"},
+	{From: confirmed, Action: "object", To: confirmed, Label: "没上这节课，要求退还", Roles: []string{"parent"}, Reason: true, Basis: "自动确认不等于家长认可：费用未出账的留在监管账户，已出账的由机构退还"},
+	{From: confirmed, Action: "refund", To: refunded, Label: "异议成立，未出账的费用已退"},
 	{From: disputed, Action: "confirm", To: confirmed, Label: "撤回异议并确认", Roles: []string{"parent"}},
 	{From: disputed, Action: "withdraw", To: scheduled, Label: "撤回授课登记", Roles: []string{"principal"}, Reason: true},
 	{From: scheduled, Action: "ask_refund", To: refunding, Label: "列入退费"},
@@ -59,7 +60,7 @@ type Lesson struct {
 	Reason      string   // of the dispute; for the two parties
 	ObjectBy    day.Date // of one that silence confirmed: the parent's last day to say that it was not given
 	Refund      string   // id of the refund that it is part of
-	Waits       bool     // confirmed, and its fee is not paid out because payouts are held
+	Waits       bool     // confirmed, and its fee is not paid out: payouts are held, or the parent objects
 }
 
 // lessonFees returns what each of n paid lessons costs: the share rounded down,
@@ -131,7 +132,10 @@ func (l Lesson) payout() string {
 }
 
 // onHold is what people read of a fee that waits.
-const onHold = "暂停拨付"
+const (
+	onHold      = "暂停拨付"
+	inObjection = "异议处理中"
+)
 
 // LessonView is a lesson as people see it.
 type LessonView struct {
@@ -149,7 +153,7 @@ type LessonView struct {
 	BySilence   bool          `json:"by_silence,omitempty" description:"confirmed because nobody answered"`
 	ObjectBy    day.Date      `json:"object_by,omitzero" description:"of one that silence confirmed: the parent's last day to say that it was not given"`
 	ReleasedFen Fen           `json:"released_fen"`
-	Waiting     string        `json:"waiting,omitempty" description:"why the fee of a confirmed lesson was not paid out: 暂停拨付"`
+	Waiting     string        `json:"waiting,omitempty" description:"why the fee of a confirmed lesson was not paid out: 暂停拨付, or 异议处理中"`
 	Reason      string        `json:"reason,omitempty" description:"of the dispute; shown to the two parties"`
 	Actions     []flow.Action `json:"actions"`
 }
@@ -161,6 +165,8 @@ func (l Lesson) view(contract string) LessonView {
 		Actions: []flow.Action{},
 	}
 	switch {
+	case l.Waits && l.Refund != "":
+		v.Waiting = inObjection
 	case l.Waits:
 		v.Waiting = onHold
 	case l.State == confirmed:

@@ -10,21 +10,27 @@ import (
 	"xunguan/pkg/fault"
 )
 
+// feeCases is what each lesson of a price costs: the last one takes the remainder.
+var feeCases = []struct {
+	name, source string
+	price        Fen
+	n            int
+	want         string
+}{
+	{"a remainder of one", remainders, 1000, 3, "[333 333 334]"},
+	{"none", remainders, 480000, 2, "[240000 240000]"},
+	{"a remainder of half a fee", remainders, 10, 4, "[2 2 2 4]"},
+	{"one 分 each", remainders, 7, 7, "[1 1 1 1 1 1 1]"},
+	{"the most that can be over", remainders, 13, 7, "[1 1 1 1 1 1 7]"},
+	{"one lesson", remainders, 99999, 1, "[99999]"},
+	{"a price that no number of lessons divides", remainders, 100003, 6, "[16667 16667 16667 16667 16667 16668]"},
+	{"the cap of 5,000 yuan", remainders, 500000, 7, "[71428 71428 71428 71428 71428 71428 71432]"},
+}
+
 func TestLessonFees(t *testing.T) {
-	for _, tt := range []struct {
-		price Fen
-		n     int
-		want  string
-	}{
-		{1000, 3, "[333 333 334]"}, // domain §1.4: the last lesson takes the rounding remainder
-		{480000, 2, "[240000 240000]"},
-		{10, 4, "[2 2 2 4]"},
-		{7, 7, "[1 1 1 1 1 1 1]"},
-		{13, 7, "[1 1 1 1 1 1 7]"},
-		{99999, 1, "[99999]"},
-	} {
+	for _, tt := range feeCases {
 		if got := fmt.Sprint(lessonFees(tt.price, tt.n)); got != tt.want {
-			t.Errorf("%d over %d lessons: %s, want %s", tt.price, tt.n, got, tt.want)
+			t.Errorf("%s (%s): %d over %d lessons: %s, want %s", tt.name, tt.source, tt.price, tt.n, got, tt.want)
 		}
 	}
 }

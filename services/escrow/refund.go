@@ -68,6 +68,7 @@ type Refund struct {
 	Owed          Fen // of it: no longer held, and the institution's to pay
 	Deducted      Fen // of the lessons' fees: what the institution keeps
 	Penalty       Fen
+	Kept          Fen  // of the lessons' fees: what waits because the parent objects, and is not held
 	Waits         bool // what the institution keeps is not paid out because payouts are held
 	Clauses       []Clause
 	Reason        string // for the two parties
@@ -87,7 +88,7 @@ type Refund struct {
 func (r Refund) supervised() Fen { return r.Amount - r.Owed }
 
 // late reports whether r is for a lesson that silence had confirmed: it is over, and
-// its fee is the institution's already.
+// its fee is the institution's already, unless it could be kept.
 func (r Refund) late() bool { return r.Basis == notGiven }
 
 // ends is how many lessons are over by r.
@@ -159,7 +160,10 @@ func (r Refund) Words() string {
 func (r Refund) steps() []RefundStep {
 	asked, back, kept := fmt.Sprintf("提出申请：所退 %d 课时不再上课，费用留在监管账户", r.Lessons), "当天办理原路退回 "+r.supervised().Yuan(), "；所退课时的费用仍在监管账户"
 	done := "已原路退回 " + r.supervised().Yuan()
-	if r.late() {
+	switch {
+	case r.late() && r.Kept > 0:
+		asked, kept = "对自动确认的课时提出异议：费用尚未出账，留在监管账户", "；费用仍在监管账户"
+	case r.late():
 		asked, back, kept = "对自动确认的课时提出异议：费用已拨付给机构，由机构退还", "由机构以自有资金退还 "+r.Owed.Yuan(), ""
 		done = "机构已退还 " + r.Owed.Yuan()
 	}

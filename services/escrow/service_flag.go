@@ -78,9 +78,6 @@ func (s *Service) look(ctx context.Context, tx pgx.Tx, c *Contract) (all looked,
 		return all, err
 	}
 	all.kind = i.Kind
-	if all.family, err = listFamily(ctx, tx, c); err != nil {
-		return all, err
-	}
 	sets := map[day.Date]rule.Set{}
 	for _, r := range all.rows {
 		on := r.paidOn(s.today())
@@ -91,7 +88,8 @@ func (s *Service) look(ctx context.Context, tx pgx.Tx, c *Contract) (all looked,
 		}
 		all.orders = append(all.orders, r.order(on, sets[on]))
 	}
-	return all, nil
+	all.family, err = listFamily(ctx, tx, c, all.windows(s.today().AddDays(1).Start()))
+	return all, err
 }
 
 // findings applies the fee rules to what was seen of c's basket.

@@ -112,7 +112,7 @@ func (s *Service) resume(ctx context.Context, tx pgx.Tx, cause, institution stri
 // payWaiting pays out fees of a contract that waited. The contract is due again
 // while more wait; if a new hold came first, they wait on.
 func (s *Service) payWaiting(ctx context.Context, tx pgx.Tx, contract string) error {
-	b, lessons, err := lockLessons(ctx, tx, contract, `AND waits ORDER BY n LIMIT $2`, pageSize)
+	b, lessons, err := lockLessons(ctx, tx, contract, `AND waits AND refund = '' ORDER BY n LIMIT $2`, pageSize)
 	if err != nil || b.held || len(lessons) == 0 {
 		return err
 	}

@@ -322,6 +322,7 @@ func (s *Service) Timers() []due.Timer {
 		{Name: "bank.settle", Apply: s.settle, Next: nextToSettle},
 		{Name: "bank.reconcile", Apply: s.reconcile, Next: nextToReconcile},
 		{Name: "wind_down.draw", Apply: s.draw, Next: nextToDraw},
+		{Name: "wind_down.hear", Apply: s.hear, Next: nextToHear},
 		{Name: "wind_down.close", Apply: s.closeChoices, Next: nextToClose},
 		{Name: "wind_down.pay", Apply: s.payFamily, Next: nextToPay},
 		{Name: "wind_down.finish", Apply: s.finishWindDown, Next: nextToFinish},

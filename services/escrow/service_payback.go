@@ -70,6 +70,9 @@ func (s *Service) payBackBy(ctx context.Context, tx pgx.Tx, b basket, r *Refund,
 		}
 	}
 	fact := fmt.Sprintf("退费 %s，已原路退回", r.Words())
+	if w.newContract != "" {
+		fact = fmt.Sprintf("退费 %s，已转为新机构合同的付款", r.Words())
+	}
 	if err := s.finishRefund(ctx, tx, c, r, fact+"（银行为模拟）"); err != nil {
 		return err
 	}

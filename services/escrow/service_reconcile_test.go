@@ -22,21 +22,22 @@ const (
 	lateFile  = "issue 6：对账文件缺失或迟到本身即预警"
 )
 
-// TestReconciliation is what a bank may do wrong, and right, and what comes of it: the
+// reconcileCase is what a bank may do wrong, and right, and what comes of it: the
 // differences of art that are there in the end.
-func TestReconciliation(t *testing.T) {
-	t.Parallel()
+type reconcileCase struct {
+	name, source string
+	play         func(b *teller)
+	want         string
+}
+
+func reconcileCases() []reconcileCase {
 	lesson := func(b *teller) { // one lesson, taught and confirmed today, ordered in the morning
 		v := b.pays(b.terms())
 		b.taught(v.ID, 1)
 		b.confirmed(v.ID, 1)
 		b.night()
 	}
-	for _, tt := range []struct {
-		name, source string
-		play         func(b *teller)
-		want         string
-	}{
+	return []reconcileCase{
 		{"nothing happens", threeWays, func(b *teller) { b.night(); b.night() }, ""},
 		{"a payment arrives on its day", fullSum, func(b *teller) { b.pays(b.terms()); b.night() }, ""},
 		{"a payment arrives on the next day", fullSum, func(b *teller) {
@@ -245,7 +246,14 @@ func TestReconciliation(t *testing.T) {
 				b.t.Errorf("%d in custody", n)
 			}
 		}, ""},
-	} {
+	}
+}
+
+// TestReconciliation plays them: the bank sends its files and takes its orders by way of
+// the API, and the differences are read there.
+func TestReconciliation(t *testing.T) {
+	t.Parallel()
+	for _, tt := range reconcileCases() {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
 			b := withBank(t, "2026-03-02", bankfile.CSV, bankfile.UTF8)

@@ -229,7 +229,7 @@ func (s *Service) onRefund(ctx context.Context, id, action string, act func(pgx.
 		if err != nil {
 			return RefundView{}, err
 		}
-		if err := unfrozen(ctx, tx, b.own); err != nil {
+		if err := r.undecided(ctx, tx, b.own, action); err != nil {
 			return RefundView{}, err
 		}
 		r.State = step.To
@@ -281,7 +281,7 @@ func (s *Service) agreeBySilence(ctx context.Context, tx pgx.Tx, id string) erro
 	if err != nil || r.State != requested || !s.today().After(r.AnswerBy) {
 		return err
 	}
-	if err := unfrozen(ctx, tx, b.own); err != nil {
+	if err := r.undecided(ctx, tx, b.own, "agree_by_silence"); err != nil {
 		return nil //nolint:nilerr // it is part of the roster now
 	}
 	rules, err := rule.InForce(ctx, tx, b.own.Jurisdiction, r.RequestedOn, autoAgree)

@@ -55,14 +55,64 @@ func (s *Service) affect(ctx context.Context, tx pgx.Tx, w WindDown, c *Contract
 		return err
 	}
 	k := claim{whole: true, fault: operatorFault, ground: "stopped", stoppedOn: w.StoppedOn, on: w.BegunOn, merged: true}
+	pending, err := pendingRefunds(ctx, tx, c)
+	if err != nil {
+		return err
+	}
+	_, objections := parted(pending)
 	q, _, err := s.priceOf(ctx, tx, c, undone(schedule), k)
 	if errors.Is(err, fault.Conflict) { // nothing is left of it
-		return nil
+		if len(objections) == 0 {
+			return nil
+		}
+		q, err = Quote{Basis: notGiven, Clauses: []Clause{}}, nil
 	}
 	if err != nil {
 		return err
 	}
-	return saveAffected(ctx, tx, w.affected(c, q))
+	rules, err := rule.InForce(ctx, tx, c.Jurisdiction, w.BegunOn, autoAgree)
+	if err != nil {
+		return err
+	}
+	f := w.affected(c, q)
+	f.object(objections, rules[autoAgree])
+	return saveAffected(ctx, tx, f)
+}
+
+// parted is the refunds of lessons that were not given, and the objections to lessons
+// that silence confirmed.
+func parted(pending []Refund) (refunds, objections []Refund) {
+	for _, r := range pending {
+		if r.late() {
+			objections = append(objections, r)
+		} else {
+			refunds = append(refunds, r)
+		}
+	}
+	return refunds, objections
+}
+
+// hear brings an objection, of "wind-down/contract", into a roster that is drawn already.
+func (s *Service) hear(ctx context.Context, tx pgx.Tx, id string) error {
+	windDown, contract, _ := strings.Cut(id, "/")
+	row, err := lockWound(ctx, tx, windDown)
+	w := row.WindDown
+	if err != nil || !w.Drawn || w.State != windProposed && w.State != windOpen {
+		return err
+	}
+	c, err := findContract(ctx, tx, contract)
+	if err != nil {
+		return err
+	}
+	if err := s.affect(ctx, tx, w, &c.Contract); err != nil {
+		return err
+	}
+	rules, err := s.share(ctx, tx, &w)
+	if err != nil {
+		return err
+	}
+	words := fmt.Sprintf("家长对自动确认的课时提出异议（合同 %s），作为有争议的债权列入名册", contract)
+	return s.windStepped(ctx, tx, w, entry{s.Now(), bySystem, "", "hear", words + w.sharedWords()}, rules)
 }
 
 // share shares out among w's families what there is, by the rules of the day on which
@@ -100,6 +150,9 @@ func (s *Service) closeChoices(ctx context.Context, tx pgx.Tx, id string) error 
 	if err != nil || w.State != windOpen || !w.Drawn || !s.today().After(w.ChooseBy) {
 		return err
 	}
+	if wait, err := objectionsWait(ctx, tx, w, s.today()); wait || err != nil {
+		return err
+	}
 	if w.State, err = bySystemStep(windFlow, w.State, "close"); err != nil {
 		return err
 	}
@@ -124,24 +177,34 @@ func (s *Service) payFamily(ctx context.Context, tx pgx.Tx, id string) error {
 	}
 	row, err := lockFamily(ctx, tx, windDown, contract)
 	f := row.Family
-	if err != nil || w.State != windPaying || f.State != familyOpen {
+	if err != nil || w.State != windPaying || f.State == familyPaid {
 		return err
 	}
-	if err := s.merge(ctx, tx, b.own); err != nil {
-		return err
-	}
-	r, taken, err := s.settled(ctx, tx, w.WindDown, b.own, &f)
+	objections, err := s.merge(ctx, tx, b.own)
 	if err != nil {
 		return err
 	}
-	if len(taken) == 0 { // its parent has confirmed the last of them since
+	if f.State == familyVoid { // nothing is owed: that is the answer to its objections
+		return saveHeard(ctx, tx, b.own, objections, "")
+	}
+	r, taken, err := s.settled(ctx, tx, w.WindDown, b.own, &f, objections)
+	if err != nil {
+		return err
+	}
+	if len(taken)+len(objections) == 0 { // its parent has confirmed the last of them since
 		f.State, f.Share = familyVoid, 0
 		return saveFamily(ctx, tx, f)
 	}
 	if err := insertRefund(ctx, tx, r, taken); err != nil {
 		return err
 	}
+	if err := saveHeard(ctx, tx, b.own, objections, r.ID); err != nil {
+		return err
+	}
 	if r.State, err = bySystemStep(refundFlow, r.State, "wind_down"); err != nil {
+		return err
+	}
+	if taken, err = refundedBy(ctx, tx, b.own, r.ID); err != nil {
 		return err
 	}
 	return s.settleFamily(ctx, tx, w.WindDown, b, f, &r, taken)
@@ -178,42 +241,43 @@ func (s *Service) settleFamily(ctx context.Context, tx pgx.Tx, w WindDown, b bas
 	return event.Append(ctx, tx, Topic, c.ID, familySettled(c, f))
 }
 
-// merge takes back what was asked for of c before: it is all part of the one refund.
-func (s *Service) merge(ctx context.Context, tx pgx.Tx, c *Contract) error {
+// merge takes back what was asked for of c before: it is all part of the one refund. The
+// objections among it are for the caller to settle.
+func (s *Service) merge(ctx context.Context, tx pgx.Tx, c *Contract) (objections []Refund, err error) {
 	pending, err := pendingRefunds(ctx, tx, c)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	again := Lesson{TaughtOn: s.today()}
 	if _, err := s.askToConfirm(ctx, tx, c, &again); err != nil {
-		return err
+		return nil, err
+	}
+	refunds, objections := parted(pending)
+	for _, r := range refunds {
+		if err := saveWithdrawn(ctx, tx, r, again); err != nil {
+			return nil, err
+		}
 	}
 	for _, r := range pending {
-		if r.late() { // a claim on what was paid out already, not on supervised money
-			continue
-		}
 		if r.State, err = bySystemStep(refundFlow, r.State, "merge"); err != nil {
-			return err
-		}
-		if err := saveWithdrawn(ctx, tx, r, again); err != nil {
-			return err
+			return nil, err
 		}
 		if err := saveRefund(ctx, tx, r); err != nil {
-			return err
+			return nil, err
 		}
 		if err := s.note(ctx, tx, c, bySystem, "", "merge", "退费申请 "+r.Words()+" 并入机构清退"); err != nil {
-			return err
+			return nil, err
 		}
 		if err := event.Append(ctx, tx, Topic, c.ID, refundChanged(c, r)); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	return nil
+	return objections, nil
 }
 
-// settled is the refund that settles f, and the lessons that it gives back. A lesson
-// that the parent has confirmed since was given, and its fee is not.
-func (s *Service) settled(ctx context.Context, tx pgx.Tx, w WindDown, c *Contract, f *Family) (r Refund, taken []Lesson, err error) {
+// settled is the refund that settles f, and the lessons that it gives back, beside those
+// of objections. A lesson that the parent has confirmed since was given, and its fee is not.
+func (s *Service) settled(ctx context.Context, tx pgx.Tx, w WindDown, c *Contract, f *Family, objections []Refund) (r Refund, taken []Lesson, err error) {
 	a, err := findAgreement(ctx, tx, c)
 	if err != nil {
 		return r, nil, err
@@ -229,14 +293,17 @@ func (s *Service) settled(ctx context.Context, tx pgx.Tx, w WindDown, c *Contrac
 	}
 	p := &pricing{c: c, a: a}
 	p.price(schedule)
-	held := p.sum(among(taken), asPaid)
+	held := p.sum(among(taken), asPaid) + f.Kept
 	given := f.Held - held
 	q := begin(f.Basis, taken)
+	if len(taken) == 0 {
+		q.Basis, q.Lessons = notGiven, len(objections)
+	}
 	q.Amount, q.Clauses, f.Share = max(0, f.claim()-given), f.Clauses, max(0, f.Share-given)
 	q.Owed, q.Deducted = max(0, q.Amount-held), max(0, held-q.Amount)
 	r = Refund{
 		ID: newID(), InstitutionID: c.InstitutionID, ContractID: c.ID, State: requested, Whole: true, Fault: operatorFault, Ground: "stopped",
-		StoppedOn: w.StoppedOn, Reason: "机构终止清退", RequestedOn: s.today(), AnswerBy: s.today(), WindDown: w.ID, Share: &f.Share,
+		StoppedOn: w.StoppedOn, Reason: "机构终止清退", RequestedOn: s.today(), AnswerBy: s.today(), WindDown: w.ID, Share: &f.Share, Kept: f.Kept,
 	}
 	r.adopt(q)
 	return r, taken, nil
@@ -257,7 +324,7 @@ func (s *Service) finishWindDown(ctx context.Context, tx pgx.Tx, id string) erro
 	if err != nil {
 		return err
 	}
-	if err := saveWinding(ctx, tx, w.InstitutionID, "begun"); err != nil {
+	if err := saveWinding(ctx, tx, w.InstitutionID, windingOver); err != nil {
 		return err
 	}
 	rules, err := rule.InForce(ctx, tx, w.Jurisdiction, w.BegunOn, windOrder)
@@ -282,8 +349,37 @@ func collecting(ctx context.Context, tx pgx.Tx, i Institution) error {
 // alone, so that no family goes before another.
 func unfrozen(ctx context.Context, tx pgx.Tx, c *Contract) error {
 	winding, err := windingOf(ctx, tx, c.InstitutionID)
-	if err == nil && winding == "frozen" {
+	if err == nil && winding == windingFrozen {
 		err = fault.Refused.Errorf("该机构正在终止清退，退费按清退名册统一办理，各家同一顺序（依据：%s）", windLaw)
 	}
 	return err
+}
+
+// undecided is unfrozen for who takes r a step: an objection that its parent stands by
+// is for the roster as soon as a wind-down has begun.
+func (r Refund) undecided(ctx context.Context, tx pgx.Tx, c *Contract, action string) error {
+	winding, err := windingOf(ctx, tx, c.InstitutionID)
+	if err == nil && winding == windingBegun && r.late() && action != "withdraw" {
+		return fault.Refused.Errorf("该机构正在终止清退，对自动确认课时的异议列入清退名册，由主管部门核实（依据：%s）", windLaw)
+	}
+	if err != nil {
+		return err
+	}
+	return unfrozen(ctx, tx, c)
+}
+
+// hearing returns Refused unless a parent may object today to a lesson of c.
+func (s *Service) hearing(ctx context.Context, tx pgx.Tx, c *Contract) error {
+	winding, err := windingOf(ctx, tx, c.InstitutionID)
+	if err != nil || winding != windingFrozen {
+		return err
+	}
+	w, err := findWinding(ctx, tx, c.InstitutionID)
+	if errors.Is(err, fault.NotFound) { // it is being paid, and c is not on its roster
+		return WindDown{State: windPaying}.hears(s.today())
+	}
+	if err != nil {
+		return err
+	}
+	return w.hears(s.today())
 }

@@ -3,10 +3,16 @@ package escrow
 import (
 	"errors"
 	"fmt"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/jackc/pgx/v5"
+
 	"xunguan/pkg/fault"
+	"xunguan/pkg/pg"
 	licensingv1 "xunguan/proto/licensing/v1"
+	"xunguan/services/escrow/bankfile"
 )
 
 // TestWindDownTransfer is a family that goes on elsewhere, one that changes its mind, and
@@ -79,4 +85,74 @@ func TestWindDownTransfer(t *testing.T) {
 		t.Errorf("%d held with the new institution", n)
 	}
 	h.sound()
+}
+
+// TestTakeoverAtTheBank is that what a family takes along is told to the bank as a
+// transfer to the other institution's supervised account, and not as a refund, and that
+// nobody's books differ: at the same bank, and at another (domain §1.1: 预收费全额进入专户).
+func TestTakeoverAtTheBank(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name    string
+		bank    string // of who takes over
+		layout  bankfile.Layout
+		charset bankfile.Charset
+	}{
+		{"the same bank", bankName, bankfile.CSV, bankfile.UTF8},
+		{"the same bank, fixed width", bankName, bankfile.Fixed, bankfile.GBK},
+		{"another bank", "江苏银行", bankfile.CSV, bankfile.UTF8},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			b := withBank(t, "2026-03-02", tt.layout, tt.charset)
+			b.learned(&licensingv1.Institution{Id: "next", Name: "姑苏新美术培训中心", Kind: "non_subject", Category: "culture_arts", Item: "美术", Manager: "principal2"})
+			must(b.ReportAccount(b.as("principal2"), ReportAccount{
+				Key: b.key(), Institution: "next", Mode: "custody", Bank: tt.bank, AccountTail: "1234", AgreementNo: "协-next", OpenedOn: b.today(),
+			}))(t)
+			if tt.bank == bankName {
+				b.bank.Open("协-next", bankfile.Custody, 0)
+			}
+			moving, leaving := b.pays(b.terms()).ID, b.pays(b.terms(func(t *Terms) { t.Pupil = "大满" })).ID
+			b.night()
+			w := b.open("art")
+			offer := must(b.OfferTakeover(b.as("principal2"), OfferTakeover{b.key(), w.ID, "next", d("2026-03-20"), "同址同师"}))(t).Takeovers[0].ID
+			must(b.ChooseAlternative(b.as("parent"), ChooseAlternative{b.key(), w.ID, moving, byTransfer, offer}))(t)
+			for !b.today().After(w.ChooseBy.AddDays(3)) {
+				b.executes()
+				b.night()
+			}
+			if w = b.windDown("examiner", w.ID); w.State != windDone || w.Figures.PaidFen != 960000 {
+				t.Fatalf("%s %+v", w.State, w.Figures)
+			}
+			c := b.contract("parent", b.family("parent", w.ID, moving).NewContract)
+			orders := must(inTxOf(b.house, func(tx pgx.Tx) ([]Instruction, error) {
+				return list[Instruction](b.t.Context(), tx, `SELECT `+instructionColumns+` FROM instructions ORDER BY purpose`)
+			}))(t)
+			if len(orders) != 2 || orders[0].Purpose != "refund" || orders[0].Original != "REF-"+leaving ||
+				orders[1].Purpose != "transfer" || orders[1].Original != "TAKEOVER-"+c.ID || orders[1].Payee != "协-next" || orders[1].PayeeBank != tt.bank {
+				t.Errorf("ordered: %+v", orders)
+			}
+			if got := b.differences("art") + b.differences("next"); got != "" {
+				t.Errorf("differences: %s", got)
+			}
+			arrived := b.count(`SELECT coalesce(sum(amount), 0) FROM movements WHERE institution_id = 'next' AND purpose = 'transfer' AND reference = $1`, "TAKEOVER-"+c.ID)
+			if want := map[bool]int64{true: 480000}[tt.bank == bankName]; arrived != want {
+				t.Errorf("%d arrived, want %d", arrived, want)
+			}
+			out := b.count(`SELECT coalesce(-sum(amount), 0) FROM movements WHERE institution_id = 'art' AND purpose = 'transfer'`)
+			if left := b.count(`SELECT balance FROM balances WHERE institution_id = 'art' AND account = 'custody'`); out != 480000 || left != 0 {
+				t.Errorf("%d went out, %d is left", out, left)
+			}
+			payments := must(b.ListBankPayments(b.as("bank"), ListBankPayments{To: b.today()}))(t).Items
+			if slices.ContainsFunc(payments, func(p BankPaymentView) bool { return strings.HasPrefix(p.Reference, "TAKEOVER-") }) {
+				t.Errorf("the bank is told of it as of a parent's payment: %+v", payments)
+			}
+			b.sound()
+		})
+	}
+}
+
+// inTxOf runs f as a worker.
+func inTxOf[T any](h *house, f func(pgx.Tx) (T, error)) (T, error) {
+	return pg.InTx(pg.Worker(h.t.Context(), "test"), h.DB, f)
 }

@@ -82,7 +82,7 @@ func (s *Service) begin(ctx context.Context, tx pgx.Tx, w WindDown, clause rule.
 	if err := insertWindDown(ctx, tx, w); err != nil {
 		return WindDownView{}, err
 	}
-	if err := saveWinding(ctx, tx, w.InstitutionID, "begun"); err != nil {
+	if err := saveWinding(ctx, tx, w.InstitutionID, windingBegun); err != nil {
 		return WindDownView{}, err
 	}
 	return s.windStep(ctx, tx, windRow{WindDown: w}, e, ground)
@@ -165,7 +165,7 @@ func (s *Service) ConfirmWindDown(ctx context.Context, req ConfirmWindDown) (Win
 			w.ConfirmedOn = s.today()
 		}
 		w.ChooseBy, w.Provisional, w.Round, w.AfterID, w.Drawn = end.On, end.Provisional, w.Round+1, "", false
-		if err := saveWinding(ctx, tx, w.InstitutionID, "frozen"); err != nil {
+		if err := saveWinding(ctx, tx, w.InstitutionID, windingFrozen); err != nil {
 			return WindDownView{}, err
 		}
 		inputs := map[string]any{"confirmed_on": s.today(), "choose_by": end.On, "provisional": end.Provisional}

@@ -27,13 +27,21 @@ type Instruction struct {
 	InstitutionID string
 	ID            string
 	AgreementNo   string
-	Purpose       string // release or refund
+	Purpose       string // release, refund, or transfer to another institution's supervised account
 	Amount        Fen
 	Reference     string
 	Original      string
+	PayeeBank     string // of a transfer
+	Payee         string // agreement number
 }
 
 func (i Instruction) record() bankfile.Record {
+	if i.Purpose == "transfer" {
+		return bankfile.Record{
+			Kind: bankfile.Transfer, ID: i.ID, Agreement: i.AgreementNo, Amount: int64(i.Amount), Reference: i.Reference, Original: i.Original,
+			PayeeBank: i.PayeeBank, Payee: i.Payee,
+		}
+	}
 	return bankfile.Record{
 		Kind: bankfile.Order, ID: i.ID, Agreement: i.AgreementNo, Purpose: i.Purpose, Amount: int64(i.Amount), Reference: i.Reference, Original: i.Original,
 	}

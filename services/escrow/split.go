@@ -6,6 +6,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"time"
 
 	"xunguan/pkg/day"
 	"xunguan/pkg/rule"
@@ -65,6 +66,37 @@ func stem(course string) string {
 }
 
 var punctuation = regexp.MustCompile(`[\p{P}\p{S}\p{Z}\p{C}]+`)
+
+// stretch is from one moment to another.
+type stretch struct{ start, end time.Time }
+
+// windows is when orders were paid that may be kin to one of l's: in the days that its
+// rules give, up to its own payment, or to the end of today. They do not overlap.
+func (l looked) windows(now time.Time) (all []stretch) {
+	for i, o := range l.orders {
+		r, known := o.Rules[splitWindow]
+		if !known || o.left() == 0 {
+			continue
+		}
+		w := stretch{o.PaidOn.AddDays(-int(r.Int())).Start(), now}
+		if at := l.rows[i].PaidAt; at != nil {
+			w.end = *at
+		}
+		all = append(all, w)
+	}
+	slices.SortFunc(all, func(a, b stretch) int { return a.start.Compare(b.start) })
+	apart := all[:0]
+	for _, w := range all {
+		if n := len(apart); n > 0 && !w.start.After(apart[n-1].end) {
+			if w.end.After(apart[n-1].end) {
+				apart[n-1].end = w.end
+			}
+			continue
+		}
+		apart = append(apart, w)
+	}
+	return apart
+}
 
 // kin is those of rows that a split order of c's family could hide in: paid before o or
 // with it, within the days that o's rules give, for a course with the same stem, and

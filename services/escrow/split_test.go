@@ -1,6 +1,7 @@
 package escrow
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"strings"
@@ -11,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"golang.org/x/sync/errgroup"
 
+	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
 	licensingv1 "xunguan/proto/licensing/v1"
 )
@@ -296,4 +298,106 @@ func TestSplitIsSeenByWhoeverActs(t *testing.T) {
 	if n := h.count(`SELECT count(*) FROM seen WHERE family::text LIKE '%小满%' OR family::text LIKE '%parent%'`); n != 0 {
 		t.Errorf("%d rows of what was seen name somebody", n)
 	}
+}
+
+// TestWindowsOfAFamily is that of what a family bought only that is read which one of the
+// basket's orders can be kin to (fee.split_window), each payment once.
+func TestWindowsOfAFamily(t *testing.T) {
+	t.Parallel()
+	rules := lawOf(splitWindow, 30)
+	at := func(on string) *time.Time { return new(d(on).Start().Add(10 * time.Hour)) }
+	now := d("2026-06-02").Start()
+	for _, tt := range []struct {
+		name string
+		paid []*time.Time // nil is not paid yet
+		left int
+		want string
+	}{
+		{"one that is paid now", []*time.Time{nil}, 1, "2026-05-02..2026-06-02"},
+		{"one that was paid", []*time.Time{at("2026-03-10")}, 1, "2026-02-08..2026-03-10"},
+		{"an old one and one now", []*time.Time{at("2026-03-10"), nil}, 1, "2026-02-08..2026-03-10 2026-05-02..2026-06-02"},
+		{"two within one window", []*time.Time{at("2026-05-10"), nil}, 1, "2026-04-10..2026-06-02"},
+		{"one right before the other's", []*time.Time{at("2026-05-02"), nil}, 1, "2026-04-02..2026-06-02"},
+		{"nothing is left of it", []*time.Time{at("2026-03-10")}, 0, ""},
+	} {
+		var l looked
+		for _, p := range tt.paid {
+			r := orderRow{PaidAt: p}
+			l.rows = append(l.rows, r)
+			l.orders = append(l.orders, Order{PaidOn: r.paidOn(d("2026-06-01")), Lessons: tt.left, Rules: rules})
+		}
+		var got []string
+		for _, w := range l.windows(now) {
+			got = append(got, day.Of(w.start).String()+".."+day.Of(w.end).String())
+		}
+		if strings.Join(got, " ") != tt.want {
+			t.Errorf("%s: %v, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestAPaymentReadsWhatTheRuleNeeds is that a family with thousands of contracts has as
+// many rows read by a payment as one with five: what was paid before the window of the
+// rule is not looked at. Rows are counted by PostgreSQL, and no time is taken.
+func TestAPaymentReadsWhatTheRuleNeeds(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	reads := map[string]int64{}
+	for parent, n := range map[string]int{"parent": 5, "parent2": 5000} {
+		h.work(func(tx pgx.Tx) error {
+			for _, sql := range []string{
+				`INSERT INTO contracts (institution_id, id, jurisdiction, manager, parent, pupil, course, basket, state, lessons, gift_lessons, first_lesson, last_lesson, price, paid, open, offered_on, paid_at)
+				 SELECT 'art', $1::text || n, '320508', 'principal', $1::text, '小满', '素描（二期）', 'b' || n, 'PAID', 2, 0, '2026-03-02', '2026-09-02', 2, 2, 2, '2025-01-02',
+					timestamptz '2025-01-02 10:00+08' + n * interval '1 minute' FROM generate_series(1, $2::int) n`,
+				`INSERT INTO lessons (institution_id, contract_id, n, gift, on_date, fee, state) SELECT institution_id, id, n, false, '2026-09-02', 1, 'SCHEDULED' FROM contracts, generate_series(1, 2) n
+				 WHERE parent = $1 AND $2 > 0`,
+				`INSERT INTO contract_terms (institution_id, contract_id) SELECT institution_id, id FROM contracts WHERE parent = $1 AND $2 > 0`,
+			} {
+				if _, err := tx.Exec(t.Context(), sql, parent, n); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+	}
+	if err := h.try(`ANALYZE contracts, lessons, contract_terms`); err != nil {
+		t.Fatal(err)
+	}
+	for _, parent := range []string{"parent", "parent2"} {
+		near := h.paid(h.terms(func(t *Terms) { t.Parent, t.Course, t.Lessons, t.PriceFen = parent, "素描（三期）", 40, 40000 })) // is kin
+		id := h.sign(h.terms(func(t *Terms) { t.Parent, t.Lessons, t.PriceFen = parent, 40, 40000 })).ID
+		_, err := inTx(h.as(parent), h, func(tx pgx.Tx) error {
+			b, err := lockBasket(t.Context(), tx, id)
+			if err != nil {
+				return err
+			}
+			before, err := rowsRead(t.Context(), tx)
+			if err != nil {
+				return err
+			}
+			all, err := h.look(t.Context(), tx, b.own)
+			if err != nil {
+				return err
+			}
+			if kin := all.kin(b.own); len(kin) != 1 || kin[0].Contract != near.ID {
+				t.Errorf("kin: %+v", kin)
+			}
+			after, err := rowsRead(t.Context(), tx)
+			reads[parent] = after - before
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	if reads["parent"] == 0 || reads["parent2"] > reads["parent"]+20 { // of 5,000 contracts and 10,000 lessons
+		t.Errorf("rows read for a payment: %v", reads)
+	}
+}
+
+// rowsRead is how many rows the transaction has read so far.
+func rowsRead(ctx context.Context, tx pgx.Tx) (n int64, err error) {
+	err = tx.QueryRow(ctx, `SELECT sum(coalesce(seq_tup_read, 0) + coalesce(idx_tup_fetch, 0))::bigint FROM pg_stat_xact_user_tables
+		WHERE relname IN ('contracts', 'lessons', 'contract_terms')`).Scan(&n)
+	return n, err
 }

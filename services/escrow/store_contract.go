@@ -157,6 +157,6 @@ func findProgress(ctx context.Context, tx pgx.Tx, c *Contract) (Progress, error)
 			count(*) FILTER (WHERE state = 'CANCELLED') AS cancelled,
 			coalesce(sum(fee) FILTER (WHERE state = 'TAUGHT'), 0)::bigint AS waiting_fen,
 			coalesce(sum(fee) FILTER (WHERE state = 'DISPUTED'), 0)::bigint AS disputed_fen,
-			count(*) FILTER (WHERE waits) AS on_hold, coalesce(sum(fee) FILTER (WHERE waits), 0)::bigint AS on_hold_fen
+			count(*) FILTER (WHERE waits AND refund = '') AS on_hold, coalesce(sum(fee) FILTER (WHERE waits AND refund = ''), 0)::bigint AS on_hold_fen
 		FROM lessons WHERE institution_id = $1 AND contract_id = $2`, c.InstitutionID, c.ID)
 }

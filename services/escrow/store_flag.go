@@ -94,11 +94,16 @@ func listOrders(ctx context.Context, tx pgx.Tx, c *Contract) ([]orderRow, error)
 	return list[orderRow](ctx, tx, ordersSQL, c.InstitutionID, c.Basket, c.ID)
 }
 
-// listFamily returns the paid orders of c's family outside its basket, with all
-// institutions of one manager.
-func listFamily(ctx context.Context, tx pgx.Tx, c *Contract) ([]kinRow, error) {
+// listFamily returns the orders of c's family outside its basket, with all institutions
+// of one manager, that were paid in one of the windows.
+func listFamily(ctx context.Context, tx pgx.Tx, c *Contract, windows []stretch) ([]kinRow, error) {
+	if len(windows) == 0 {
+		return nil, nil
+	}
+	starts, ends := views(windows, func(w stretch) time.Time { return w.start }), views(windows, func(w stretch) time.Time { return w.end })
 	return list[kinRow](ctx, tx, `SELECT institution_id, basket, pupil, course, contract, paid_at, lessons, gift_lessons, first, last,
-		begun, held, price, bought, billing, loan, online, class_size, lesson_minutes FROM family_orders($1, $2, $3, $4)`, c.Parent, c.Manager, c.InstitutionID, c.Basket)
+		begun, held, price, bought, billing, loan, online, class_size, lesson_minutes FROM family_orders($1, $2, $3, $4, $5, $6)`,
+		c.Parent, c.Manager, c.InstitutionID, c.Basket, starts, ends)
 }
 
 const ordersSQL = `

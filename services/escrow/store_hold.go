@@ -95,7 +95,7 @@ const endable = `(EXISTS (SELECT FROM alerts a WHERE a.id = h.cause_id) OR EXIST
 func listHolds(ctx context.Context, tx pgx.Tx, s scope, f holdFilter) ([]holdRow, error) {
 	return list[holdRow](ctx, tx, `SELECT `+holdColumns+`, i.name AS institution_name, w.lessons AS waiting_lessons, w.fen AS waiting_fen, `+endable+` AS endable
 		FROM holds h JOIN institutions i ON i.id = h.institution_id,
-			LATERAL (SELECT count(*) AS lessons, coalesce(sum(fee), 0)::bigint AS fen FROM lessons l WHERE l.institution_id = h.institution_id AND l.waits) w
+			LATERAL (SELECT count(*) AS lessons, coalesce(sum(fee), 0)::bigint AS fen FROM lessons l WHERE l.institution_id = h.institution_id AND l.waits AND l.refund = '') w
 		WHERE ($1 = '' OR h.manager = $1) AND starts_with(h.jurisdiction, $2) AND ($3 = '' OR h.institution_id = $3)
 		  AND ($4 = '' OR ($4 = 'OPEN') = (h.until IS NULL))
 		ORDER BY h.id DESC LIMIT $5 OFFSET $6`,
@@ -107,16 +107,20 @@ func listHolds(ctx context.Context, tx pgx.Tx, s scope, f holdFilter) ([]holdRow
 func nextWaiting(ctx context.Context, tx pgx.Tx) (contract string, err error) {
 	err = tx.QueryRow(ctx, `
 		SELECT w.contract_id FROM payouts p,
-			LATERAL (SELECT contract_id FROM lessons l WHERE l.institution_id = p.institution_id AND l.waits ORDER BY contract_id LIMIT 1) w
+			LATERAL (SELECT contract_id FROM lessons l WHERE l.institution_id = p.institution_id AND l.waits AND l.refund = '' ORDER BY contract_id LIMIT 1) w
 		WHERE p.held_since IS NULL LIMIT 1`).Scan(&contract)
 	return contract, none(err)
 }
 
 // savePaidOut writes that the fees of lessons were paid out to the institution.
 func savePaidOut(ctx context.Context, tx pgx.Tx, c *Contract, lessons []Lesson, e entry) error {
+	before, err := resumedBefore(ctx, tx, c)
+	if err != nil {
+		return err
+	}
 	ns, booked := make([]int, len(lessons)), make([]transfer, len(lessons))
 	for i, l := range lessons {
-		ns[i], booked[i] = l.N, c.resume(l, e.at)
+		ns[i], booked[i] = l.N, c.resume(l, before[l.N], e.at)
 	}
 	args, err := postArgs(booked)
 	if err != nil {
@@ -128,6 +132,19 @@ func savePaidOut(ctx context.Context, tx pgx.Tx, c *Contract, lessons []Lesson, 
 	batch.Queue(updateContract, c.row()...)
 	batch.Queue(insertEntry, c.InstitutionID, c.ID, e.at, e.by, e.account, e.action, e.summary)
 	return tx.SendBatch(ctx, &batch).Close()
+}
+
+// resumedBefore is how often the fee of each of c's lessons was paid out after it waited.
+func resumedBefore(ctx context.Context, tx pgx.Tx, c *Contract) (map[int]int, error) {
+	rows, err := tx.Query(ctx, `SELECT split_part(reference, '/', 3)::int, count(*) FROM transfers
+		WHERE institution_id = $1 AND reference >= 'resume/' || $2 || '/' AND reference < 'resume/' || $2 || '0' GROUP BY 1`, c.InstitutionID, c.ID)
+	if err != nil {
+		return nil, err
+	}
+	before := map[int]int{}
+	var n, times int
+	_, err = pgx.ForEachRow(rows, []any{&n, &times}, func() error { before[n] = times; return nil })
+	return before, err
 }
 
 // startRepublication asks the republish timer for a run and returns how many

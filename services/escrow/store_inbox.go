@@ -72,7 +72,7 @@ func waitingForParty(ctx context.Context, tx pgx.Tx, person string) ([]waitingRo
 		UNION ALL
 		SELECT h.id, 'hold', '', i.name, '', h.jurisdiction, 'OPEN', w.n::int, w.fen, h.decided_by, h.since, NULL, false, h.institution_id
 		FROM holds h JOIN institutions i ON i.id = h.institution_id,
-			LATERAL (SELECT count(*) AS n, coalesce(sum(fee), 0)::bigint AS fen FROM lessons l WHERE l.institution_id = h.institution_id AND l.waits) w
+			LATERAL (SELECT count(*) AS n, coalesce(sum(fee), 0)::bigint AS fen FROM lessons l WHERE l.institution_id = h.institution_id AND l.waits AND l.refund = '') w
 		WHERE h.manager = $1 AND h.until IS NULL
 		UNION ALL
 		SELECT a.id, 'alert', '', i.name, '', a.jurisdiction, a.state, 0, 0, a.words, a.raised_on, a.due, a.provisional, a.institution_id

@@ -75,9 +75,18 @@ func saveObjectBy(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) error {
 	return one(ctx, tx, `UPDATE lessons SET object_by = $4 WHERE institution_id = $1 AND contract_id = $2 AND n = $3`, c.InstitutionID, c.ID, l.N, l.ObjectBy)
 }
 
-// saveObjection notes that the fee of the n-th lesson is asked back by refund.
-func saveObjection(ctx context.Context, tx pgx.Tx, c *Contract, n int, refund string) error {
-	return one(ctx, tx, `UPDATE lessons SET refund = $4 WHERE institution_id = $1 AND contract_id = $2 AND n = $3`, c.InstitutionID, c.ID, n, refund)
+// saveObjection notes that l's fee is asked back by refund, and whether it waits.
+func saveObjection(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson, refund string) error {
+	return one(ctx, tx, `UPDATE lessons SET refund = $4, waits = $5 WHERE institution_id = $1 AND contract_id = $2 AND n = $3`, c.InstitutionID, c.ID, l.N, refund, l.Waits)
+}
+
+// keepBack takes l's fee off what the bank is to pay out; false if it was told already.
+func keepBack(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson) (kept bool, err error) {
+	if err := tx.QueryRow(ctx, `SELECT keep_back($1, $2, $3, $4)`, c.InstitutionID, c.ID, l.N, l.Fee).Scan(&kept); err != nil || !kept {
+		return false, err
+	}
+	_, err = tx.Exec(ctx, `INSERT INTO payouts (institution_id) VALUES ($1) ON CONFLICT DO NOTHING`, c.InstitutionID) // where nextWaiting looks
+	return true, err
 }
 
 // isPaidFor reports whether what was paid for c covers its lessons up to n.

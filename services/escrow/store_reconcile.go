@@ -152,7 +152,7 @@ func findMissing(ctx context.Context, tx pgx.Tx, c comparison, from, to day.Date
 			UNION ALL
 			SELECT i.institution_id, 'missing_out', i.id, -i.amount FROM instructions i
 			WHERE i.institution_id = ANY ($2) AND i.bank = $1 AND i.made_on BETWEEN $5 AND $6 AND i.settlement = ''
-				AND (i.purpose = 'refund' OR NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = i.institution_id AND p.held_since IS NOT NULL))
+				AND (i.purpose <> 'release' OR NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = i.institution_id AND p.held_since IS NOT NULL))
 		)
 		SELECT institution_id, kind, 'custody' AS account, reference, '' AS txn, amount AS expected, 0::bigint AS actual FROM due d
 		WHERE NOT EXISTS (SELECT FROM movements m WHERE m.institution_id = d.institution_id AND m.reference = d.reference AND m.account = 'custody' AND sign(m.amount) = sign(d.amount))`,
@@ -175,7 +175,8 @@ func findOwn(ctx context.Context, tx pgx.Tx, c comparison) ([]found, error) {
 		WHERE b.institution_id = ANY ($1) AND b.day = $2 AND b.balance <> o.balance + m.amount
 		UNION ALL
 		SELECT t.institution_id, 'lessons', t.account, t.reference, '', coalesce(-l.fee, 0), t.amount
-		FROM taught t LEFT JOIN lessons l ON l.institution_id = t.institution_id AND l.contract_id = t.contract AND l.n = t.n AND l.state = 'CONFIRMED'
+		FROM taught t LEFT JOIN lessons l ON l.institution_id = t.institution_id AND l.contract_id = t.contract AND l.n = t.n
+			AND l.state IN ('CONFIRMED', 'REFUNDED') -- which it is if it was kept
 		WHERE t.amount <> coalesce(-l.fee, 0)
 		UNION ALL
 		SELECT c.institution_id, 'orders', 'held', '', '', -c.held, b.balance

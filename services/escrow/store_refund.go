@@ -20,7 +20,7 @@ func none(err error) error {
 }
 
 const refundColumns = `r.id, r.institution_id, r.contract_id, r.state, r.whole, r.lessons, r.gift_lessons, r.fault, r.ground, r.stopped_on, r.basis, r.amount, r.owed,
-	r.deducted, r.penalty, r.waits, r.clauses, r.reason, r.answer, r.requested_on, r.answer_by, r.provisional, r.by_silence, r.mediate_by, r.agreed_on, r.paid_on, r.wind_down, r.share`
+	r.deducted, r.penalty, r.waits, r.clauses, r.reason, r.answer, r.requested_on, r.answer_by, r.provisional, r.by_silence, r.mediate_by, r.agreed_on, r.paid_on, r.wind_down, r.share, r.kept`
 
 func findRefund(ctx context.Context, tx pgx.Tx, id string) (Refund, error) {
 	return pg.One[Refund](ctx, tx, "退费", `SELECT `+refundColumns+` FROM refunds r WHERE id = $1`, id)
@@ -34,10 +34,10 @@ func listRefunds(ctx context.Context, tx pgx.Tx, c *Contract) ([]Refund, error) 
 func insertRefund(ctx context.Context, tx pgx.Tx, r Refund, lessons []Lesson) error {
 	if _, err := tx.Exec(ctx, `
 		INSERT INTO refunds (institution_id, contract_id, id, state, whole, lessons, gift_lessons, fault, ground, stopped_on, basis, amount, owed, deducted, penalty,
-			clauses, reason, requested_on, answer_by, provisional, wind_down, share)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`,
+			clauses, reason, requested_on, answer_by, provisional, wind_down, share, kept)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`,
 		r.InstitutionID, r.ContractID, r.ID, r.State, r.Whole, r.Lessons, r.GiftLessons, r.Fault, r.Ground, r.StoppedOn, r.Basis, r.Amount, r.Owed, r.Deducted, r.Penalty,
-		r.Clauses, r.Reason, r.RequestedOn, r.AnswerBy, r.Provisional, r.WindDown, r.Share); err != nil {
+		r.Clauses, r.Reason, r.RequestedOn, r.AnswerBy, r.Provisional, r.WindDown, r.Share, r.Kept); err != nil {
 		return err
 	}
 	ns := make([]int, len(lessons))
@@ -58,12 +58,12 @@ func saveRefund(ctx context.Context, tx pgx.Tx, r Refund) error {
 }
 
 // saveGivenBack writes that r's lessons are over, those that were never paid for
-// as cancelled, and returns the last day that is left of the schedule; none if
+// as cancelled, those whose fees were kept as given back, and returns the last day that is left of the schedule; none if
 // nothing is.
 func saveGivenBack(ctx context.Context, tx pgx.Tx, c *Contract, r Refund) (last day.Date, err error) {
-	if _, err := tx.Exec(ctx, `UPDATE lessons l SET state = CASE
+	if _, err := tx.Exec(ctx, `UPDATE lessons l SET waits = false, state = CASE
 			WHEN gift OR (SELECT sum(fee) FROM lessons p WHERE p.institution_id = $1 AND p.contract_id = $2 AND p.n <= l.n) > $4 THEN 'CANCELLED' ELSE 'REFUNDED' END
-		WHERE institution_id = $1 AND contract_id = $2 AND refund = $3 AND state = 'REFUNDING'`, r.InstitutionID, r.ContractID, r.ID, c.Paid); err != nil {
+		WHERE institution_id = $1 AND contract_id = $2 AND refund = $3 AND (state = 'REFUNDING' OR state = 'CONFIRMED' AND waits)`, r.InstitutionID, r.ContractID, r.ID, c.Paid); err != nil {
 		return last, err
 	}
 	err = tx.QueryRow(ctx, `SELECT max(on_date) FROM lessons WHERE institution_id = $1 AND contract_id = $2 AND state NOT IN ('REFUNDED', 'CANCELLED')`,
@@ -92,11 +92,12 @@ func deductedBefore(ctx context.Context, tx pgx.Tx, c *Contract, id string, merg
 }
 
 // givenBack is what the institution owes by standing refunds of c for lessons that were
-// confirmed, and what those lessons cost in all.
+// confirmed, and what those lessons cost in all, but for those whose fees are kept.
 func givenBack(ctx context.Context, tx pgx.Tx, c *Contract) (owed, confirmed Fen, err error) {
 	err = tx.QueryRow(ctx, `SELECT
 			(SELECT coalesce(sum(owed), 0)::bigint FROM refunds WHERE institution_id = $1 AND contract_id = $2 AND state <> 'WITHDRAWN'),
-			(SELECT coalesce(sum(fee), 0)::bigint FROM lessons WHERE institution_id = $1 AND contract_id = $2 AND state = 'CONFIRMED')`,
+			(SELECT coalesce(sum(fee), 0)::bigint FROM lessons WHERE institution_id = $1 AND contract_id = $2 AND state = 'CONFIRMED'
+				AND NOT (waits AND refund <> ''))`,
 		c.InstitutionID, c.ID).Scan(&owed, &confirmed)
 	return owed, confirmed, err
 }
@@ -125,6 +126,7 @@ func nextKept(ctx context.Context, tx pgx.Tx) (id string, err error) {
 // wind-down gives back; it locks nothing, as nextSilent.
 func nextUnanswered(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error) {
 	err = tx.QueryRow(ctx, `SELECT id FROM refunds r WHERE state = 'REQUESTED' AND answer_by < $1
-		AND NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = r.institution_id AND p.winding = 'frozen') ORDER BY answer_by, id LIMIT 1`, today).Scan(&id)
+		AND NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = r.institution_id 
+			AND (p.winding = 'frozen' OR p.winding = 'begun' AND r.basis = 'not_given')) ORDER BY answer_by, id LIMIT 1`, today).Scan(&id)
 	return id, none(err)
 }

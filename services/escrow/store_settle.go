@@ -39,17 +39,19 @@ func orderReleases(ctx context.Context, tx pgx.Tx, institution, period string, b
 				AND NOT EXISTS (SELECT FROM instructed d WHERE d.institution_id = e.institution_id AND d.transfer_id = e.transfer_id)
 		), done AS (
 			INSERT INTO instructed (institution_id, transfer_id, instruction_id) SELECT institution_id, transfer_id, CASE $2::text WHEN 'week' THEN $5::text ELSE transfer_id::text END FROM due
+			ON CONFLICT DO NOTHING RETURNING transfer_id -- what a parent has just had kept stays
 		)
 		INSERT INTO instructions (institution_id, id, bank, agreement_no, purpose, amount, reference, original, made_on)
-		SELECT institution_id, transfer_id::text, bank, agreement_no, 'release', amount, reference, '', $4::date FROM due WHERE $2::text <> 'week'
+		SELECT institution_id, transfer_id::text, bank, agreement_no, 'release', amount, reference, '', $4::date FROM due JOIN done USING (transfer_id) WHERE $2::text <> 'week'
 		UNION ALL
-		SELECT institution_id, $5::text, bank, agreement_no, 'release', sum(amount)::bigint, 'week/' || $4::date, '', $4::date FROM due WHERE $2::text = 'week' GROUP BY 1, 3, 4`,
+		SELECT institution_id, $5::text, bank, agreement_no, 'release', sum(amount)::bigint, 'week/' || $4::date, '', $4::date FROM due JOIN done USING (transfer_id) WHERE $2::text = 'week' GROUP BY 1, 3, 4`,
 		institution, period, before, today, id)
 	return err
 }
 
 // orderRefunds orders what was given back out of custody and was not ordered, each
-// on the route of the payment that it goes back on.
+// on the route of the payment that it goes back on; what became the payment of another
+// institution's contract, to that one's account in custody.
 func orderRefunds(ctx context.Context, tx pgx.Tx, institution string, today day.Date) error {
 	_, err := tx.Exec(ctx, `
 		WITH due AS MATERIALIZED (
@@ -61,10 +63,12 @@ func orderRefunds(ctx context.Context, tx pgx.Tx, institution string, today day.
 		), done AS (
 			INSERT INTO instructed (institution_id, transfer_id, instruction_id) SELECT institution_id, transfer_id, transfer_id::text FROM due
 		)
-		INSERT INTO instructions (institution_id, id, bank, agreement_no, purpose, amount, reference, original, made_on)
-		SELECT institution_id, transfer_id::text, bank, agreement_no, 'refund', amount, reference, coalesce((
-			SELECT p.route FROM paybacks p WHERE p.id = split_part(due.reference, '/', 2)), ''), $2
-		FROM due`, institution, today)
+		INSERT INTO instructions (institution_id, id, bank, agreement_no, purpose, amount, reference, original, made_on, payee_bank, payee_agreement)
+		SELECT due.institution_id, due.transfer_id::text, due.bank, due.agreement_no, CASE WHEN y.bank IS NULL THEN 'refund' ELSE 'transfer' END, due.amount, due.reference,
+			coalesce(p.route, ''), $2, coalesce(y.bank, ''), coalesce(y.agreement_no, '')
+		FROM due LEFT JOIN paybacks p ON p.id = split_part(due.reference, '/', 2)
+			LEFT JOIN contracts c ON c.id = p.new_contract
+			LEFT JOIN bank_accounts y ON y.institution_id = c.institution_id AND y.account = 'custody'`, institution, today)
 	return err
 }
 
@@ -75,7 +79,7 @@ func saveSettled(ctx context.Context, tx pgx.Tx, institution string, next day.Da
 		WHERE institution_id = $1 AND account = 'custody'`, institution, next, before, held)
 }
 
-const instructionColumns = `institution_id, id, agreement_no, purpose, amount, reference, original`
+const instructionColumns = `institution_id, id, agreement_no, purpose, amount, reference, original, payee_bank, payee_agreement AS payee`
 
 // tellInstructions takes what f's bank was not told into f. What is to be released
 // to an institution whose payouts are held stays.
@@ -85,7 +89,7 @@ func tellInstructions(ctx context.Context, tx pgx.Tx, f Settlement) ([]Instructi
 	}
 	if _, err := tx.Exec(ctx, `
 		UPDATE instructions i SET settlement = $1 FROM (
-			SELECT institution_id, id FROM instructions n WHERE bank = $2 AND settlement = '' AND (purpose = 'refund'
+			SELECT institution_id, id FROM instructions n WHERE bank = $2 AND settlement = '' AND (purpose <> 'release'
 				OR NOT EXISTS (SELECT FROM payouts p WHERE p.institution_id = n.institution_id AND p.held_since IS NOT NULL))
 			ORDER BY institution_id, id LIMIT $3) told
 		WHERE i.institution_id = told.institution_id AND i.id = told.id`, f.ID, f.Bank, settlementSize); err != nil {
@@ -116,12 +120,13 @@ func listAccountsAt(ctx context.Context, tx pgx.Tx, bank string, page int) ([]Ba
 }
 
 // listPaymentsAt is what the ledger says came into custody at bank, from a moment and
-// before another.
+// before another, but for transfers that a bank is told to make.
 func listPaymentsAt(ctx context.Context, tx pgx.Tx, bank string, from, before time.Time, page int) ([]BankPaymentView, error) {
 	return list[BankPaymentView](ctx, tx, `
 		SELECT a.agreement_no, substr(t.reference, length('payment/') + 1) AS reference, e.amount AS amount_fen, e.at
 		FROM bank_accounts a JOIN entries e ON e.institution_id = a.institution_id AND e.account = 'custody' AND e.contract_id = ''
 			JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id
 		WHERE a.bank = $1 AND a.account = 'custody' AND t.kind = 'hold' AND e.at >= $2 AND e.at < $3
+			AND NOT EXISTS (SELECT FROM paybacks p WHERE p.route = substr(t.reference, length('payment/') + 1) AND p.new_contract <> '' AND p.source = '')
 		ORDER BY e.at, t.id LIMIT $4 OFFSET $5`, bank, from, before, pageSize+1, (page-1)*pageSize)
 }

@@ -51,7 +51,7 @@ func listFigures(ctx context.Context, tx pgx.Tx, w watched) ([]Figures, error) {
 		LEFT JOIN LATERAL (SELECT amount FROM floors WHERE institution_id = i.id AND since <= $3 ORDER BY since DESC, id DESC LIMIT 1) f ON true
 		CROSS JOIN LATERAL (SELECT -coalesce(sum(amount) FILTER (WHERE day = $3), 0)::bigint AS day_out, -coalesce(sum(amount), 0)::bigint AS week_out,
 				-coalesce(min(amount) FILTER (WHERE day = $3), 0)::bigint AS largest
-			FROM movements WHERE institution_id = i.id AND day BETWEEN $3::date - 6 AND $3 AND amount < 0 AND purpose NOT IN ('refund', 'correction')) m
+			FROM movements WHERE institution_id = i.id AND day BETWEEN $3::date - 6 AND $3 AND amount < 0 AND purpose NOT IN ('refund', 'transfer', 'correction')) m
 		ORDER BY i.id`,
 		w.bank, w.institutions, w.day, w.day.AddDays(1).Start(), w.transitFrom.Start(), w.cycles, w.months)
 }
@@ -141,6 +141,28 @@ func insertFloor(ctx context.Context, tx pgx.Tx, id string, f Floor, reason, by 
 	_, err := tx.Exec(ctx, `INSERT INTO floors (institution_id, id, amount, since, reason, set_by, ground) VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 		f.Institution, id, f.AmountFen, f.Since, reason, by, f.Rule)
 	return err
+}
+
+// listFloors returns those in force or, of one institution, all.
+func listFloors(ctx context.Context, tx pgx.Tx, s scope, institution string, page int) ([]floorRow, error) {
+	return list[floorRow](ctx, tx, `
+		SELECT institution, institution_name, jurisdiction, amount, since, reason, ground, in_force FROM (SELECT f.institution_id AS institution, i.name AS institution_name, i.jurisdiction, f.amount, f.since, f.reason, f.ground,
+				NOT EXISTS (SELECT FROM floors n WHERE n.institution_id = f.institution_id AND (n.since, n.id) > (f.since, f.id)) AS in_force, f.id
+			FROM floors f JOIN institutions i ON i.id = f.institution_id
+			WHERE ($1 = '' OR i.manager = $1) AND starts_with(i.jurisdiction, $2) AND ($3 = '' OR f.institution_id = $3)) f
+		WHERE in_force OR $3 <> '' ORDER BY f.id DESC LIMIT $4 OFFSET $5`, s.person, s.division, institution, pageSize+1, (page-1)*pageSize)
+}
+
+// floorOf is the floor that was set for the institution by a day; 0 is none.
+func floorOf(ctx context.Context, tx pgx.Tx, institution string, by day.Date) (amount Fen, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce((SELECT amount FROM floors WHERE institution_id = $1 AND since <= $2 ORDER BY since DESC, id DESC LIMIT 1), 0)`, institution, by).Scan(&amount)
+	return amount, err
+}
+
+// lastReconciled is the last day of the institution that was reconciled, or another.
+func lastReconciled(ctx context.Context, tx pgx.Tx, institution string, otherwise day.Date) (on day.Date, was bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT coalesce(max(day), $2), max(day) IS NOT NULL FROM reconciliations WHERE institution_id = $1`, institution, otherwise).Scan(&on, &was)
+	return on, was, err
 }
 
 const freezeColumns = `institution_id, id, jurisdiction, manager, account, authority, document_no, amount, since, until, lifted_by`

@@ -55,6 +55,19 @@ func listWindDowns(ctx context.Context, tx pgx.Tx, s scope, by auth.Caller, stat
 		ORDER BY w.id DESC LIMIT $5 OFFSET $6`, s.division, s.person, state, Grants(by, OfferTakeovers), pageSize+1, (page-1)*pageSize)
 }
 
+// How far an institution's end has come: begun, nothing more is taken in; frozen, refunds
+// are given by the roster alone; over, every family is paid.
+const (
+	windingBegun  = "begun"
+	windingFrozen = "frozen"
+	windingOver   = "over"
+)
+
+// findWinding is the institution's wind-down that is under way.
+func findWinding(ctx context.Context, tx pgx.Tx, institution string) (windRow, error) {
+	return pg.One[windRow](ctx, tx, "清退", selectWindDown+`WHERE w.institution_id = $1 AND w.state IN ('PROPOSED', 'OPEN', 'PAYING')`, institution)
+}
+
 // saveWinding notes how far the institution's end has come: "" is not at all.
 func saveWinding(ctx context.Context, tx pgx.Tx, institution, winding string) error {
 	return one(ctx, tx, `INSERT INTO payouts (institution_id, winding) VALUES ($1, $2) ON CONFLICT (institution_id) DO UPDATE SET winding = EXCLUDED.winding`, institution, winding)
@@ -81,25 +94,33 @@ func listWindSteps(ctx context.Context, tx pgx.Tx, w WindDown) ([]WindStep, erro
 		FROM wind_down_steps WHERE institution_id = $1 AND wind_down_id = $2 ORDER BY id`, w.InstitutionID, w.ID)
 }
 
-// nextAffected returns the next contracts of the institution that money is paid for.
+// anObjection is the condition for a refund r to be a parent's pending objection to a
+// lesson that silence confirmed.
+const anObjection = `r.basis = 'not_given' AND r.state IN ('REQUESTED', 'REJECTED', 'MEDIATION', 'UNSETTLED')`
+
+// nextAffected returns the next contracts of the institution that money is paid for, or
+// asked back of.
 func nextAffected(ctx context.Context, tx pgx.Tx, w WindDown, n int) ([]Contract, error) {
-	return list[Contract](ctx, tx, `SELECT `+contractColumns+` FROM contracts c WHERE institution_id = $1 AND id > $2 AND state = 'PAID' ORDER BY id LIMIT $3`,
+	return list[Contract](ctx, tx, `SELECT `+contractColumns+` FROM contracts c WHERE institution_id = $1 AND id > $2 AND (state = 'PAID' OR state = 'FINISHED'
+		AND EXISTS (SELECT FROM refunds r WHERE r.institution_id = c.institution_id AND r.contract_id = c.id AND `+anObjection+`)) ORDER BY id LIMIT $3`,
 		w.InstitutionID, w.AfterID, n)
 }
 
 const familyColumns = `f.institution_id, f.wind_down_id, f.contract_id, f.round, f.state, f.mode, f.lessons, f.gift_lessons, f.taken, f.held, f.amount, f.corrected, f.correction,
-	f.share, f.basis, f.clauses, f.choice, f.takeover, f.refund_id, f.new_contract, f.paid_on`
+	f.share, f.basis, f.clauses, f.choice, f.takeover, f.refund_id, f.new_contract, f.paid_on, f.objections, f.objected, f.kept`
 
 // saveAffected puts f on the roster, or brings it up to date: what was chosen and
-// corrected stays. The share is shared out anew.
+// corrected stays, but for what the parent has objected to since. The share is shared
+// out anew.
 func saveAffected(ctx context.Context, tx pgx.Tx, f Family) error {
 	return one(ctx, tx, `
-		INSERT INTO families (institution_id, wind_down_id, contract_id, round, state, mode, lessons, gift_lessons, taken, held, amount, basis, clauses)
-		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)
+		INSERT INTO families (institution_id, wind_down_id, contract_id, round, state, mode, lessons, gift_lessons, taken, held, amount, basis, clauses, objections, objected, kept)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16)
 		ON CONFLICT (institution_id, wind_down_id, contract_id) DO UPDATE SET round = EXCLUDED.round, state = EXCLUDED.state, lessons = EXCLUDED.lessons,
 			gift_lessons = EXCLUDED.gift_lessons, taken = EXCLUDED.taken, held = EXCLUDED.held, amount = EXCLUDED.amount, basis = EXCLUDED.basis,
-			clauses = EXCLUDED.clauses, share = 0`,
-		f.InstitutionID, f.WindDownID, f.ContractID, f.Round, f.State, f.Mode, f.Lessons, f.GiftLessons, f.Taken, f.Held, f.Amount, f.Basis, f.Clauses)
+			clauses = EXCLUDED.clauses, share = 0, objections = EXCLUDED.objections, objected = EXCLUDED.objected, kept = EXCLUDED.kept,
+			corrected = families.corrected + greatest(0, EXCLUDED.objected - families.objected)`,
+		f.InstitutionID, f.WindDownID, f.ContractID, f.Round, f.State, f.Mode, f.Lessons, f.GiftLessons, f.Taken, f.Held, f.Amount, f.Basis, f.Clauses, f.Objections, f.Objected, f.Kept)
 }
 
 // saveVoid takes off the roster those that were not met with in this drawing, or are
@@ -142,7 +163,7 @@ func findEstate(ctx context.Context, tx pgx.Tx, w WindDown) (e estate, err error
 				+ coalesce((SELECT balance FROM b WHERE account = 'released'), 0) + (SELECT coalesce(sum(released), 0) FROM c WHERE mode = 'deposit')
 				- (SELECT coalesce(sum(amount), 0) FROM p WHERE mode = 'custody' AND source = '')
 				- (SELECT coalesce(sum(held), 0) FROM c WHERE mode = 'custody')
-				+ (SELECT coalesce(sum(f.held), 0) FROM families f WHERE f.institution_id = $1 AND f.wind_down_id = $2 AND f.state = 'OPEN' AND f.mode = 'custody'))::bigint,
+				+ (SELECT coalesce(sum(f.held - f.kept), 0) FROM families f WHERE f.institution_id = $1 AND f.wind_down_id = $2 AND f.state = 'OPEN' AND f.mode = 'custody'))::bigint,
 			(least(coalesce((SELECT balance FROM b WHERE account = 'deposit'), 0), -coalesce((SELECT balance FROM b WHERE account = 'pledged'), 0))
 				- (SELECT coalesce(sum(amount), 0) FROM p WHERE source = 'deposit'))::bigint`, w.InstitutionID, w.ID).Scan(&e.Custody, &e.Deposit)
 	e.Custody, e.Deposit = max(e.Custody, 0), max(e.Deposit, 0)
@@ -182,6 +203,21 @@ func pendingRefunds(ctx context.Context, tx pgx.Tx, c *Contract) ([]Refund, erro
 		AND state IN ('REQUESTED', 'REJECTED', 'MEDIATION', 'UNSETTLED') ORDER BY id`, c.InstitutionID, c.ID)
 }
 
+// saveHeard notes that objections are settled, by a refund or, if that is "", by nothing:
+// their lessons are not objected to again.
+func saveHeard(ctx context.Context, tx pgx.Tx, c *Contract, objections []Refund, refund string) error {
+	ids := views(objections, func(r Refund) string { return r.ID })
+	_, err := tx.Exec(ctx, `UPDATE lessons SET refund = $4, object_by = NULL WHERE institution_id = $1 AND contract_id = $2 AND state = 'CONFIRMED' AND refund = ANY ($3)`,
+		c.InstitutionID, c.ID, ids, refund)
+	return err
+}
+
+// refundedBy is the lessons of c that a refund is for.
+func refundedBy(ctx context.Context, tx pgx.Tx, c *Contract, refund string) ([]Lesson, error) {
+	return list[Lesson](ctx, tx, `SELECT `+lessonColumns+` FROM lessons l WHERE institution_id = $1 AND contract_id = $2 AND refund = $3 ORDER BY n`,
+		c.InstitutionID, c.ID, refund)
+}
+
 const selectTakeover = `SELECT t.wind_down_id, t.id, t.institution_id, i.name, t.manager, t.first_lesson, t.note, t.offered_on
 	FROM takeovers t JOIN institutions i ON i.id = t.institution_id WHERE t.wind_down_id = $1 `
 
@@ -203,27 +239,52 @@ func insertTakeover(ctx context.Context, tx pgx.Tx, t Takeover) error {
 	return err
 }
 
-// nextToDraw, nextToClose, nextToPay and nextToFinish find what is next of any
-// wind-down. They lock nothing, as nextSilent.
+// unheard is the condition for an objection r not to be part of w's roster yet.
+const unheard = anObjection + ` AND NOT EXISTS (SELECT FROM families f WHERE f.institution_id = w.institution_id
+	AND f.wind_down_id = w.id AND f.contract_id = r.contract_id AND r.id = ANY (f.objections))`
+
+// waitsFor is the condition for shares not to be final: an objection is unheard, or the
+// institution has until the day $1 or longer to show that it is wrong.
+const waitsFor = `EXISTS (SELECT FROM refunds r WHERE r.institution_id = w.institution_id AND (` + unheard + ` OR ` + anObjection + ` AND r.state = 'REQUESTED' AND r.answer_by >= $1))`
+
+// objectionsWait reports whether an objection keeps w from being paid.
+func objectionsWait(ctx context.Context, tx pgx.Tx, w WindDown, today day.Date) (wait bool, err error) {
+	err = tx.QueryRow(ctx, `SELECT `+waitsFor+` FROM wind_downs w WHERE w.institution_id = $2 AND w.id = $3`, today, w.InstitutionID, w.ID).Scan(&wait)
+	return wait, err
+}
+
+// toSettle is the condition for a family f to be paid yet, or told that it is owed nothing.
+const toSettle = `(f.state = 'OPEN' OR f.state = 'VOID' AND EXISTS (
+	SELECT FROM refunds r WHERE r.institution_id = f.institution_id AND r.contract_id = f.contract_id AND ` + anObjection + `))`
+
+// nextToDraw, nextToHear, nextToClose, nextToPay and nextToFinish find what is next of
+// any wind-down. They lock nothing, as nextSilent.
 func nextToDraw(ctx context.Context, tx pgx.Tx, _ day.Date) (id string, err error) {
 	err = tx.QueryRow(ctx, `SELECT id FROM wind_downs WHERE NOT drawn AND state IN ('PROPOSED', 'OPEN') ORDER BY id LIMIT 1`).Scan(&id)
 	return id, none(err)
 }
 
+// nextToHear is "wind-down/contract".
+func nextToHear(ctx context.Context, tx pgx.Tx, _ day.Date) (id string, err error) {
+	err = tx.QueryRow(ctx, `SELECT w.id || '/' || r.contract_id FROM wind_downs w JOIN refunds r ON r.institution_id = w.institution_id
+		WHERE w.state IN ('PROPOSED', 'OPEN') AND w.drawn AND `+unheard+` ORDER BY w.id, r.id LIMIT 1`).Scan(&id)
+	return id, none(err)
+}
+
 func nextToClose(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error) {
-	err = tx.QueryRow(ctx, `SELECT id FROM wind_downs WHERE state = 'OPEN' AND drawn AND choose_by < $1 ORDER BY id LIMIT 1`, today).Scan(&id)
+	err = tx.QueryRow(ctx, `SELECT id FROM wind_downs w WHERE state = 'OPEN' AND drawn AND choose_by < $1 AND NOT `+waitsFor+` ORDER BY id LIMIT 1`, today).Scan(&id)
 	return id, none(err)
 }
 
 // nextToPay is "wind-down/contract".
 func nextToPay(ctx context.Context, tx pgx.Tx, _ day.Date) (id string, err error) {
 	err = tx.QueryRow(ctx, `SELECT f.wind_down_id || '/' || f.contract_id FROM wind_downs w JOIN families f ON f.institution_id = w.institution_id AND f.wind_down_id = w.id
-		WHERE w.state = 'PAYING' AND f.state = 'OPEN' ORDER BY w.id, f.contract_id LIMIT 1`).Scan(&id)
+		WHERE w.state = 'PAYING' AND `+toSettle+` ORDER BY w.id, f.contract_id LIMIT 1`).Scan(&id)
 	return id, none(err)
 }
 
 func nextToFinish(ctx context.Context, tx pgx.Tx, _ day.Date) (id string, err error) {
 	err = tx.QueryRow(ctx, `SELECT id FROM wind_downs w WHERE state = 'PAYING' AND NOT EXISTS (
-		SELECT FROM families f WHERE f.institution_id = w.institution_id AND f.wind_down_id = w.id AND f.state = 'OPEN') ORDER BY id LIMIT 1`).Scan(&id)
+		SELECT FROM families f WHERE f.institution_id = w.institution_id AND f.wind_down_id = w.id AND `+toSettle+`) ORDER BY id LIMIT 1`).Scan(&id)
 	return id, none(err)
 }

@@ -3,6 +3,7 @@ package escrow
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"math"
 	"slices"
 
@@ -160,8 +161,9 @@ type judgement struct {
 // has no alert by it.
 func (f Figures) judge(rules rule.Set, on day.Date) []Judged {
 	j := &judgement{Figures: f, rules: rules}
-	j.floors()
-	j.balance(on)
+	for _, x := range f.standards(rules, on) {
+		j.under(x)
+	}
 	j.cover()
 	j.outflow()
 	return j.found
@@ -176,58 +178,78 @@ func (j *judgement) add(kind, level, key string, inputs map[string]any, format s
 	j.found = append(j.found, Judged{kind, level, alertKinds[kind].name + "：" + fmt.Sprintf(format, args...), j.rules[key].Ground(inputs)})
 }
 
-// under adds red if has is less than floor and, where a margin is asked for, yellow
-// if it is less than that much more.
-func (j *judgement) under(kind, key string, has, floor Fen, margin bool) {
-	if floor <= 0 {
-		return
-	}
-	inputs := map[string]any{"balance_fen": has, "floor_fen": floor}
-	soon := floor
-	if m, ok := j.rules[floorMargin]; ok && margin {
-		soon += share(m.Ratio(), floor)
+// under adds red if there is less than x asks for and, where a margin is asked for,
+// yellow if it is less than that much more.
+func (j *judgement) under(x standard) {
+	inputs := maps.Clone(x.inputs)
+	inputs["balance_fen"], inputs["floor_fen"] = x.has, x.floor
+	soon := x.floor
+	if m, ok := j.rules[floorMargin]; ok && x.margin {
+		soon += share(m.Ratio(), x.floor)
 	}
 	switch {
-	case has < floor:
-		j.add(kind, red, key, inputs, "余额 %s，应不低于 %s", has.Yuan(), floor.Yuan())
-	case has < soon:
-		j.add(kind, yellow, key, inputs, "余额 %s，最低额度 %s，余量不足", has.Yuan(), floor.Yuan())
+	case x.has < x.floor:
+		j.add(x.kind, red, x.key, inputs, "余额 %s，应不低于 %s", x.has.Yuan(), x.floor.Yuan())
+	case x.has < soon:
+		j.add(x.kind, yellow, x.key, inputs, "余额 %s，最低额度 %s，余量不足", x.has.Yuan(), x.floor.Yuan())
 	}
 }
 
 // share is ratio of f, rounded up.
 func share(ratio float64, f Fen) Fen { return Fen(math.Ceil(math.Round(ratio*float64(f)*1e6) / 1e6)) }
 
-func (j *judgement) floors() {
-	if r, ok := j.rules[custodyFloorRule]; ok && r.Text() == "unconsumed_total" && j.Custody != nil { // in full custody the two are equal: no margin
-		j.under(custodyFloor, custodyFloorRule, *j.Custody+j.InTransit, j.InCustody, false)
-	}
-	if r, ok := j.rules[depositFloorRule]; ok && r.Text() == "sum_of_one_cycle" && (j.Deposit != nil || j.Cycle > 0) {
-		var has Fen
-		if j.Deposit != nil {
-			has = *j.Deposit
-		}
-		j.under(depositFloor, depositFloorRule, has, j.Cycle, true)
-	}
-	if r, ok := j.rules[rollingFloorRule]; ok {
-		j.under(rollingFloor, rollingFloorRule, j.has(), share(r.Ratio(), j.Recent), true)
-	}
-	if r, ok := j.rules[fixedFloorRule]; ok && r.Text() == "per_institution" {
-		j.under(fixedFloor, fixedFloorRule, j.has(), j.Fixed, true)
-	}
+// standard is one floor that holds for an institution: what has to be there, what is,
+// and what it is computed from.
+type standard struct {
+	kind, key  string
+	has, floor Fen
+	margin     bool // yellow already if it is nearly reached
+	inputs     map[string]any
 }
 
-// balance is the line below which a place wants to know, lower for a new institution.
-func (j *judgement) balance(on day.Date) {
+// standards is every floor that holds for f under rules, on a day.
+func (f Figures) standards(rules rule.Set, on day.Date) (all []standard) {
+	add := func(kind, key string, has, floor Fen, margin bool, inputs map[string]any) {
+		if floor > 0 {
+			all = append(all, standard{kind, key, has, floor, margin, inputs})
+		}
+	}
+	if r, ok := rules[custodyFloorRule]; ok && r.Text() == "unconsumed_total" && f.Custody != nil { // in full custody the two are equal: no margin
+		add(custodyFloor, custodyFloorRule, *f.Custody+f.InTransit, f.InCustody, false, map[string]any{"in_transit_fen": f.InTransit})
+	}
+	if r, ok := rules[depositFloorRule]; ok && r.Text() == "sum_of_one_cycle" && (f.Deposit != nil || f.Cycle > 0) {
+		var has Fen
+		if f.Deposit != nil {
+			has = *f.Deposit
+		}
+		add(depositFloor, depositFloorRule, has, f.Cycle, true, map[string]any{"months": rules[depositCycle].Int()})
+	}
+	if r, ok := rules[rollingFloorRule]; ok {
+		add(rollingFloor, rollingFloorRule, f.has(), share(r.Ratio(), f.Recent), true, map[string]any{"recent_fen": f.Recent, "months": rules[rollingMonths].Int()})
+	}
+	if r, ok := rules[fixedFloorRule]; ok && r.Text() == "per_institution" {
+		add(fixedFloor, fixedFloorRule, f.has(), f.Fixed, true, map[string]any{})
+	}
+	if key, r := f.line(rules, on); key != "" && f.Unconsumed > 0 {
+		add(lowBalance, key, f.has(), Fen(r.Int()), false, map[string]any{"unconsumed_fen": f.Unconsumed})
+	}
+	return all
+}
+
+// line is the rule of the balance below which a place wants to know, lower for a new
+// institution; "" if it has none.
+func (f Figures) line(rules rule.Set, on day.Date) (string, rule.Rule) {
 	key := floorStd
-	if r, ok := j.rules[newWithin]; ok && on.Before(j.OpenedOn.AddMonths(int(r.Int()))) {
-		if _, ok := j.rules[floorNew]; ok {
+	if r, ok := rules[newWithin]; ok && on.Before(f.OpenedOn.AddMonths(int(r.Int()))) {
+		if _, ok := rules[floorNew]; ok {
 			key = floorNew
 		}
 	}
-	if r, ok := j.rules[key]; ok && j.Unconsumed > 0 {
-		j.under(lowBalance, key, j.has(), Fen(r.Int()), false)
+	r, ok := rules[key]
+	if !ok {
+		return "", r
 	}
+	return key, r
 }
 
 func (j *judgement) cover() {

@@ -3,6 +3,7 @@ package escrow
 import (
 	"encoding/json"
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
@@ -39,8 +40,16 @@ const (
 	bothWays = "domain §1.3 成都：托管与保证金并行"
 )
 
-// TestJudge is what each rule finds, and what it does not, to the 分.
-func TestJudge(t *testing.T) {
+// judgeCase is what the rules of a place find in the figures of a day.
+type judgeCase struct {
+	name, source string
+	rules        rule.Set
+	f            Figures
+	want         string
+}
+
+// judgeCases is what each rule finds, and what it does not, to the 分.
+func judgeCases() []judgeCase {
 	const (
 		std, young = 30_000_000, 10_000_000 // Hangzhou's
 		million    = 100_000_000
@@ -53,12 +62,7 @@ func TestJudge(t *testing.T) {
 	cover := lawOf(coverYellow, 1, coverRed, 0.8)
 	out := lawOf(dayOutLimit, million, weekOutLimit, 3*million)
 	old := d("2020-01-01")
-	for _, tt := range []struct {
-		name, source string
-		rules        rule.Set
-		f            Figures
-		want         string
-	}{
+	return []judgeCase{
 		{"no rule, no alert", "domain：没有规则的地方不预警", rule.Set{}, Figures{Custody: fen(0), InCustody: 100, Unconsumed: 100, DayOut: 9e12}, ""},
 
 		{"custody has all", jiangsu, custody, Figures{Custody: fen(480000), InCustody: 480000}, ""},
@@ -131,7 +135,11 @@ func TestJudge(t *testing.T) {
 			Figures{Custody: fen(1000), Deposit: fen(500), InCustody: 1000, Cycle: 500},
 			"",
 		},
-	} {
+	}
+}
+
+func TestJudge(t *testing.T) {
+	for _, tt := range judgeCases() {
 		var got []string
 		for _, j := range tt.f.judge(tt.rules, d("2026-03-02")) {
 			got = append(got, j.Kind+" "+j.Level)
@@ -382,5 +390,70 @@ func TestFloors(t *testing.T) {
 func TestMoneyMachines(t *testing.T) {
 	if err := errors.Join(discrepancyFlow.Check(), alertFlow.Check()); err != nil {
 		t.Error(err)
+	}
+}
+
+// TestFloorsInForce is every floor by the rules of its place, with what it is computed
+// from, and the list of those that were set.
+func TestFloorsInForce(t *testing.T) {
+	t.Parallel()
+	b := withBank(t, "2026-03-02", bankfile.CSV, bankfile.UTF8)
+	floors := func() string {
+		var all []string
+		for _, x := range must(b.FindFloors(b.as("principal"), FindFloors{"art"}))(t).Items {
+			if x.KindText == "" || x.Rule.Source == "" || x.Rule.Inputs["floor_fen"] != x.FloorFen || x.Met != (x.BalanceFen >= x.FloorFen) {
+				t.Errorf("%+v", x)
+			}
+			all = append(all, fmt.Sprintf("%s %d/%d", x.Kind, x.BalanceFen, x.FloorFen))
+		}
+		return strings.Join(all, ", ")
+	}
+	if v := must(b.FindFloors(b.as("examiner"), FindFloors{"art"}))(t); v.Reconciled || v.On != d("2026-03-01") || len(v.Items) != 0 {
+		t.Errorf("nothing is prepaid: %+v", v)
+	}
+	b.pays(b.terms())
+	b.night()
+	for _, tt := range []struct {
+		source string
+		do     func()
+		want   string
+	}{
+		{"苏教继函〔2021〕10号：余额不低于届时未消课资金总额", func() {}, "custody_floor 480000/480000"},
+		{"自贡：滚动三个自然月收费的20%", func() {
+			b.enact(rollingFloorRule, "320508", "0.2", "ratio")
+			b.enact(rollingMonths, "320508", "3", "month")
+		}, "custody_floor 480000/480000, rolling_floor 480000/96000"},
+		{"合肥：按机构核定", func() {
+			b.enact(fixedFloorRule, "320508", `"per_institution"`, "text")
+			must(b.SetFloor(b.as("examiner"), SetFloor{b.key(), "art", 500000, "三个教学点"}))(t)
+		}, "custody_floor 480000/480000, rolling_floor 480000/96000, fixed_floor 480000/500000"},
+		{"杭州：新机构的预警线较低", func() {
+			b.enact(floorStd, "320508", "300000", "fen")
+			b.enact(floorNew, "320508", "100000", "fen")
+			b.enact(newWithin, "320508", "6", "month")
+		}, "custody_floor 480000/480000, rolling_floor 480000/96000, fixed_floor 480000/500000, balance 480000/100000"},
+		{"the newest that was set counts", func() {
+			must(b.SetFloor(b.as("examiner"), SetFloor{b.key(), "art", 400000, "年检合格"}))(t)
+			b.night()
+		}, "custody_floor 480000/480000, rolling_floor 480000/96000, fixed_floor 480000/400000, balance 480000/100000"},
+	} {
+		tt.do()
+		if got := floors(); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.source, got, tt.want)
+		}
+	}
+	list := func(by, institution string) []FloorLine {
+		return must(b.ListFloors(b.as(by), ListFloors{Institution: institution}))(t).Items
+	}
+	if all := list("city", ""); len(all) != 1 || all[0].AmountFen != 400000 || !all[0].InForce || all[0].DecidedBy != "江苏省苏州市姑苏区主管部门" || all[0].Reason != "年检合格" || all[0].Rule.Source == "" {
+		t.Errorf("in force: %+v", all)
+	}
+	if all := list("principal", "art"); len(all) != 2 || all[1].InForce || all[1].AmountFen != 500000 {
+		t.Errorf("all that were ever set: %+v", all)
+	}
+	for _, by := range []string{"neighbour", "principal2"} {
+		if _, err := b.FindFloors(b.as(by), FindFloors{"art"}); len(list(by, "")) != 0 || !errors.Is(err, fault.NotFound) {
+			t.Errorf("%s sees floors, %v", by, err)
+		}
 	}
 }

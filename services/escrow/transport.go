@@ -124,6 +124,8 @@ func (s *Service) Routes(api *kit.API) {
 	kit.Route(api, "POST /v1/alerts/{id}/hold", "HoldByAlert", WatchMoney, s.HoldByAlert, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/holds/{id}/resume", "ResumePayouts", WatchMoney, s.ResumePayouts, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/floors", "SetFloor", WatchMoney, s.SetFloor, kit.As(kit.Money))
+	kit.Route(api, "GET /v1/floors", "ListFloors", ReadReconciled, s.ListFloors)
+	kit.Route(api, "GET /v1/floors/{institution}", "FindFloors", ReadReconciled, s.FindFloors)
 	kit.Route(api, "GET /v1/freezes", "ListFreezes", ReadReconciled, s.ListFreezes)
 	kit.Route(api, "POST /v1/freezes", "RecordFreeze", WatchMoney, s.RecordFreeze, kit.As(kit.Money))
 	kit.Route(api, "POST /v1/freezes/{id}/lift", "LiftFreeze", WatchMoney, s.LiftFreeze, kit.As(kit.Money))

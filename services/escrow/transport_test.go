@@ -197,6 +197,8 @@ var matrix = map[string]struct {
 	"HoldByAlert":         {"POST", "/v1/alerts/{alert}/hold", `{"reason":"已逐笔核实"}`, "examiner", "neighbour", false},
 	"ResumePayouts":       {"POST", "/v1/holds/{hold}/resume", `{"reason":"已逐笔核实"}`, "examiner", "neighbour", false},
 	"SetFloor":            {"POST", "/v1/floors", `{"institution":"art","amount_fen":100,"reason":"规模较大"}`, "examiner", "neighbour", false},
+	"ListFloors":          {"GET", "/v1/floors", "", "principal examiner city", "principal2 neighbour", true},
+	"FindFloors":          {"GET", "/v1/floors/art", "", "principal examiner city", "principal2 neighbour", false},
 	"ListFreezes":         {"GET", "/v1/freezes", "", "principal examiner city", "principal2 neighbour", true},
 	"RecordFreeze":        {"POST", "/v1/freezes", `{"institution":"art","account":"custody","authority":"姑苏区人民法院","document_no":"（2026）苏0508执2号","since":"2026-03-02"}`, "examiner", "neighbour", false},
 	"BeginWindDown":       {"POST", "/v1/wind-downs", `{"institution":"bare","ground":"closed_abnormal","document_no":"文号","reason":"人去楼空"}`, "examiner", "neighbour", false},

@@ -120,10 +120,13 @@ type Family struct {
 	Mode          string
 	Lessons       int // paid ones
 	GiftLessons   int
-	Taken         []int // the lessons that are given back
-	Held          Fen   // paid for those, and supervised
-	Amount        Fen   // that the quote comes to
-	Corrected     *Fen  // instead of it
+	Taken         []int    // the lessons that are given back
+	Objections    []string // refunds: of lessons that silence confirmed and the parent says were not given
+	Objected      Fen      // of Amount: those lessons' fees
+	Kept          Fen      // of Held: those of them that the bank has not paid out
+	Held          Fen      // paid for what is given back, and supervised
+	Amount        Fen      // that the quote comes to, and the objections
+	Corrected     *Fen     // instead of it
 	Correction    string
 	Share         Fen // what there is money for
 	Basis         string
@@ -156,12 +159,48 @@ func (f Family) weight() Fen {
 func (w WindDown) affected(c *Contract, q Quote) Family {
 	f := Family{
 		InstitutionID: c.InstitutionID, WindDownID: w.ID, ContractID: c.ID, Round: w.Round, State: familyOpen, Mode: c.Mode,
-		Lessons: q.Lessons, GiftLessons: q.GiftLessons, Held: q.Amount - q.Owed + q.Deducted, Amount: q.Amount, Basis: q.Basis, Clauses: q.Clauses,
+		Lessons: q.Lessons, GiftLessons: q.GiftLessons, Held: q.Amount - q.Owed + q.Deducted, Amount: q.Amount, Basis: q.Basis, Clauses: q.Clauses, Taken: []int{},
 	}
 	for _, l := range q.taken {
 		f.Taken = append(f.Taken, l.N)
 	}
 	return f
+}
+
+// object makes the fees that a parent asks back for lessons which silence confirmed part
+// of what f is owed: a disputed claim. The institution is not asked alone any more; it
+// has until the last day of its answer to show the authority, which may correct the
+// claim, that the lessons were given.
+func (f *Family) object(objections []Refund, r rule.Rule) {
+	f.Objections = []string{}
+	var last day.Date
+	for _, o := range objections {
+		f.Objections = append(f.Objections, o.ID)
+		f.Objected, f.Kept = f.Objected+o.Amount, f.Kept+o.Kept
+		if o.AnswerBy.After(last) {
+			last = o.AnswerBy
+		}
+	}
+	if len(objections) == 0 {
+		return
+	}
+	f.Held, f.Amount = f.Held+f.Kept, f.Amount+f.Objected
+	words := fmt.Sprintf("自动确认后家长提出异议的 %d 课时，共 %s，作为有争议的债权列入名册：机构最迟在 %s 向主管部门举证，主管部门核实后可以更正（另一人复核）；没有更正的，采信家长的主张（法释〔2025〕4号第二十五条）",
+		len(objections), f.Objected.Yuan(), last)
+	f.Clauses = append(f.Clauses, Clause{Applies: true, AmountFen: f.Objected, Text: words, Rule: r.Ground(map[string]any{
+		"objections": len(objections), "objected_fen": f.Objected, "in_custody_fen": f.Kept, "answer_by": last,
+	})})
+}
+
+// hears returns Refused unless a parent may still bring an objection into w.
+func (w WindDown) hears(today day.Date) error {
+	switch {
+	case w.State == windProposed, w.State == windOpen && !today.After(w.ChooseBy):
+		return nil
+	case w.State == windOpen:
+		return fault.Refused.Errorf("该机构正在终止清退，异议已于 %s 截止，名册即将付款；付清之后可以再提出", w.ChooseBy)
+	}
+	return fault.Refused.Errorf("该机构的清退名册正在付款；付清之后可以再提出异议")
 }
 
 // undone is a schedule as an institution's end leaves it: what was asked back before is
@@ -344,7 +383,8 @@ type FamilyView struct {
 	Lessons       int           `json:"lessons" description:"paid lessons that are given back"`
 	GiftLessons   int           `json:"gift_lessons"`
 	ClaimFen      Fen           `json:"claim_fen"`
-	HeldFen       Fen           `json:"held_fen" description:"paid for those lessons, and supervised"`
+	ObjectedFen   Fen           `json:"objected_fen" description:"of the claim: fees of lessons that silence confirmed and the parent says were not given"`
+	HeldFen       Fen           `json:"held_fen" description:"paid for what is given back, and supervised"`
 	ShareFen      Fen           `json:"share_fen" description:"what there is money for; final once families are paid"`
 	ShortfallFen  Fen           `json:"shortfall_fen" description:"left to the institution's own property"`
 	QuotedFen     Fen           `json:"quoted_fen" description:"the claim before it was corrected"`
@@ -371,7 +411,7 @@ type familyRow struct {
 func (r familyRow) view(w WindDown, offers []Takeover, by auth.Caller, today day.Date) FamilyView {
 	v := FamilyView{
 		Contract: r.ContractID, Course: r.Course, State: r.State, StateText: familyStates[r.State], Mode: r.Mode, Lessons: r.Lessons, GiftLessons: r.GiftLessons,
-		ClaimFen: r.claim(), HeldFen: r.Held, ShareFen: r.Share, ShortfallFen: r.claim() - r.Share, QuotedFen: r.Amount, Correction: r.Correction,
+		ClaimFen: r.claim(), ObjectedFen: r.Objected, HeldFen: r.Held, ShareFen: r.Share, ShortfallFen: r.claim() - r.Share, QuotedFen: r.Amount, Correction: r.Correction,
 		BasisText: bases[r.Basis], Clauses: r.Clauses, Choice: r.Choice, ChoiceText: choices[r.Choice], Takeover: r.Takeover, Refund: r.RefundID,
 		NewContract: r.NewContract, PaidOn: r.PaidOn, InstitutionID: r.InstitutionID,
 		Actions: withFields(familyFlow.Actions(r.State, "/v1/wind-downs/"+r.WindDownID+"/families/"+r.ContractID, by)),

@@ -74,6 +74,7 @@ const (
 	Movement Kind = 'M'
 	Balance  Kind = 'B' // at the end of the day
 	Order    Kind = 'P'
+	Transfer Kind = 'X' // an order in favour of another supervised account
 )
 
 // The accounts of an agreement, and the directions of a movement.
@@ -85,7 +86,7 @@ const (
 )
 
 // Purposes is what a movement or an order may be for.
-var Purposes = []string{"tuition", "release", "refund", "deposit", "correction", "interest", "fee", "other"}
+var Purposes = []string{"tuition", "release", "refund", "transfer", "deposit", "correction", "interest", "fee", "other"}
 
 // Record is one line between header and trailer. Which fields a kind has is in
 // the table layouts; the others are empty.
@@ -99,7 +100,9 @@ type Record struct {
 	At        time.Time
 	Purpose   string
 	Reference string // of the payment, the order, or the movement that is corrected
-	Original  string // reference of the payment that a refund goes back on
+	Original  string // reference of the payment that a refund goes back on, or a transfer is
+	PayeeBank string // of a transfer
+	Payee     string // agreement number of the account that a transfer goes to
 }
 
 // Trailer is the last line of a file.
@@ -202,16 +205,25 @@ var (
 		r.Original = s
 		return code(s, false)
 	}}
+	payeeBankField = field{"payee_bank", textWidth, false, func(r *Record) string { return r.PayeeBank }, func(r *Record, s string) string {
+		r.PayeeBank = s
+		return words(s)
+	}}
+	payeeField = field{"payee", textWidth, false, func(r *Record) string { return r.Payee }, func(r *Record, s string) string {
+		r.Payee = s
+		return words(s)
+	}}
 )
 
 var layouts = map[Kind][]field{
 	Movement: {idField, agreementField, accountField, directionField, amountField, atField, purposeField, referenceField},
 	Balance:  {agreementField, accountField, amountField},
 	Order:    {idField, agreementField, purposeField, amountField, referenceField, originalField},
+	Transfer: {idField, agreementField, amountField, referenceField, originalField, payeeBankField, payeeField},
 }
 
 // kinds is the records that a file of each content may have.
-var kinds = map[Content][]Kind{Movements: {Movement, Balance}, Orders: {Order}}
+var kinds = map[Content][]Kind{Movements: {Movement, Balance}, Orders: {Order, Transfer}}
 
 // The fields of header and trailer, by width; numbers are not negative.
 var (

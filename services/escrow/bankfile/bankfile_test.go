@@ -302,6 +302,9 @@ func drawn(t *rapid.T) (Header, []Record) {
 		case Order:
 			r.ID, r.Purpose = fmt.Sprint("P", i), rapid.SampledFrom(Purposes).Draw(t, "purpose")
 			r.Reference, r.Original = code.Draw(t, "reference"), code.Draw(t, "original")
+		case Transfer:
+			r.ID, r.Reference, r.Original = fmt.Sprint("P", i), code.Draw(t, "reference"), code.Draw(t, "original")
+			r.PayeeBank, r.Payee = text.Draw(t, "payee bank"), text.Draw(t, "payee")
 		}
 		records = append(records, r)
 	}
@@ -360,6 +363,8 @@ func TestWriterRefuses(t *testing.T) {
 	gbk.Charset = GBK
 	fixed := monday
 	fixed.Layout = Fixed
+	orders := monday
+	orders.Content = Orders
 	change := func(f func(*Record)) Record { r := moved("T1", 1, In); f(&r); return r }
 	for _, tt := range []struct {
 		name string
@@ -370,6 +375,9 @@ func TestWriterRefuses(t *testing.T) {
 		{"nothing", monday, moved("T1", 0, In)},
 		{"too much", monday, moved("T1", MaxAmount+1, In)},
 		{"an order among movements", monday, Record{Kind: Order, ID: "P", Agreement: "x", Purpose: "release", Amount: 1}},
+		{"a transfer among movements", monday, Record{Kind: Transfer, ID: "P", Agreement: "x", Amount: 1, PayeeBank: "b", Payee: "y"}},
+		{"a transfer to nobody", orders, Record{Kind: Transfer, ID: "P", Agreement: "x", Amount: 1, PayeeBank: "b"}},
+		{"a transfer to no bank", orders, Record{Kind: Transfer, ID: "P", Agreement: "x", Amount: 1, Payee: "y"}},
 		{"no kind", monday, Record{}},
 		{"no id", monday, moved("", 1, In)},
 		{"what GBK has not", gbk, change(func(r *Record) { r.Agreement = "协😀" })},
@@ -400,7 +408,8 @@ func FuzzRead(f *testing.F) {
 			h.Layout, h.Charset = layout, charset
 			f.Add(write(f, h, moved("T1", 480000, In), Record{Kind: Balance, Agreement: "协", Account: Deposit, Amount: 0}))
 			h.Content = Orders
-			f.Add(write(f, h, Record{Kind: Order, ID: "P1", Agreement: "协", Purpose: "refund", Amount: 5, Reference: "r", Original: "REF"}))
+			f.Add(write(f, h, Record{Kind: Order, ID: "P1", Agreement: "协", Purpose: "refund", Amount: 5, Reference: "r", Original: "REF"},
+				Record{Kind: Transfer, ID: "P2", Agreement: "协", Amount: 5, Reference: "r", Original: "TAKEOVER-1", PayeeBank: "银行", Payee: "协二"}))
 		}
 	}
 	for _, s := range []string{

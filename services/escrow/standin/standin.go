@@ -111,6 +111,10 @@ func (b *Bank) Execute(file []byte, faults ...Fault) (paid int, err error) {
 	}
 	b.Unpaid = nil
 	for i, o := range orders {
+		if o.Kind == bankfile.Transfer {
+			b.transfer(o)
+			continue
+		}
 		pay := func(amount int64) { b.Move(o.Agreement, bankfile.Custody, o.Purpose, o.ID, -amount) }
 		switch {
 		case i == 0 && has(faults, PaysNot):
@@ -126,6 +130,15 @@ func (b *Bank) Execute(file []byte, faults ...Fault) (paid int, err error) {
 		pay(o.Amount)
 	}
 	return len(orders), nil
+}
+
+// transfer pays o to the supervised account that it names: at this bank it arrives at
+// once, at another that one reports it.
+func (b *Bank) transfer(o bankfile.Record) {
+	b.Move(o.Agreement, bankfile.Custody, "transfer", o.ID, -o.Amount)
+	if o.PayeeBank == b.Name {
+		b.Move(o.Payee, bankfile.Custody, "transfer", o.Original, o.Amount)
+	}
 }
 
 func has(faults []Fault, f Fault) bool { return slices.Contains(faults, f) }
