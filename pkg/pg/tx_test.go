@@ -100,7 +100,7 @@ func TestFinish(t *testing.T) {
 			b.Queue(tt.sql)
 			return 0, pg.Finish(ctx, tx, &b)
 		})
-		if (err == nil) != (tt.want == nil) || err != nil && !errors.Is(err, tt.want) && fault.KindOf(err) != tt.want {
+		if (err == nil) != (tt.want == nil) || err != nil && !errors.Is(fault.KindOf(err), tt.want) {
 			t.Errorf("%s: %v, want %v", tt.name, err, tt.want)
 		}
 		var rows int

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"mime/multipart"
+	"slices"
 	"strings"
 	"testing"
 
@@ -47,20 +48,21 @@ func postPhoto(b *browser, path string, fields ...string) answer {
 	b.t.Helper()
 	var form bytes.Buffer
 	m := multipart.NewWriter(&form)
-	for i := 0; i < len(fields); i += 2 {
-		if fields[i] != "photo" {
-			_ = m.WriteField(fields[i], fields[i+1])
+	for pair := range slices.Chunk(fields, 2) {
+		field, value := pair[0], pair[1]
+		if field != "photo" {
+			_ = m.WriteField(field, value)
 			continue
 		}
 		name := "张三在家 13987654321.jpg"
-		if fields[i+1] == "" {
+		if value == "" {
 			name = "" // as browsers send a field in which nothing was chosen
 		}
 		w, err := m.CreateFormFile("photo", name)
 		if err != nil {
 			b.t.Fatal(err)
 		}
-		_, _ = io.WriteString(w, fields[i+1])
+		_, _ = io.WriteString(w, value)
 	}
 	_ = m.Close()
 	return b.do("POST", path, form.String(), "Content-Type", m.FormDataContentType())
