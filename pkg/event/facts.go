@@ -23,20 +23,27 @@ func NewFact(ctx context.Context, key string, m proto.Message) (Fact, error) {
 }
 
 // AppendAll queues on b, whose transaction holds the lock of every key, that facts
-// happened, in their order.
+// happened, in their order. Each key's are numbered here and in one go there, and
+// carry how far they are from its last, so that nothing has to be sorted or counted.
 func AppendAll(b *pgx.Batch, topic string, facts []Fact) {
-	keys, kinds, traces, data := make([]string, len(facts)), make([]string, len(facts)), make([]string, len(facts)), make([][]byte, len(facts))
-	for i, f := range facts {
-		keys[i], kinds[i], traces[i], data[i] = f.key, f.kind, f.trace, f.data
+	totals := make(map[string]int64)
+	for _, f := range facts {
+		totals[f.key]++
 	}
-	b.Queue(`
-		WITH fact AS (
-			SELECT key, type, data, trace, n, row_number() OVER (PARTITION BY key ORDER BY n) AS nth, count(*) OVER (PARTITION BY key) AS total
-			FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[]) WITH ORDINALITY AS f (key, type, data, trace, n)
-		), next AS (
-			INSERT INTO stream (topic, key, version) SELECT DISTINCT $1::text, key, fact.total FROM fact ORDER BY key
-			ON CONFLICT (topic, key) DO UPDATE SET version = stream.version + EXCLUDED.version RETURNING key, version)
-		INSERT INTO outbox (topic, key, version, type, data, trace)
-		SELECT $1, key, version - fact.total + nth, type, data, trace FROM fact JOIN next USING (key) ORDER BY n`,
-		topic, keys, kinds, data, traces)
+	var streams []string
+	var counts []int64
+	for key, n := range totals {
+		streams, counts = append(streams, key), append(counts, n)
+	}
+	keys, kinds, traces, data, before := make([]string, len(facts)), make([]string, len(facts)), make([]string, len(facts)), make([][]byte, len(facts)), make([]int64, len(facts))
+	for i, f := range facts {
+		totals[f.key]--
+		keys[i], kinds[i], traces[i], data[i], before[i] = f.key, f.kind, f.trace, f.data, totals[f.key]
+	}
+	b.Queue(`INSERT INTO stream (topic, key, version) SELECT $1::text, key, n FROM unnest($2::text[], $3::bigint[]) AS s (key, n) ORDER BY key
+		ON CONFLICT (topic, key) DO UPDATE SET version = stream.version + EXCLUDED.version`, topic, streams, counts)
+	b.Queue(`INSERT INTO outbox (topic, key, version, type, data, trace)
+		SELECT $1, f.key, s.version - f.before, f.type, f.data, f.trace
+		FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::bigint[]) WITH ORDINALITY AS f (key, type, data, trace, before, n)
+			JOIN stream s ON s.topic = $1 AND s.key = f.key ORDER BY n`, topic, keys, kinds, data, traces, before)
 }

@@ -86,6 +86,13 @@ func (c *Consumer) lockPlace(ctx context.Context, tx pgx.Tx, topic, key string) 
 
 // savePlaces writes those of ps that moved.
 func savePlaces(ctx context.Context, tx pgx.Tx, ps ...*place) error {
+	var b pgx.Batch
+	queuePlaces(&b, ps)
+	return tx.SendBatch(ctx, &b).Close()
+}
+
+// queuePlaces has b write those of ps that moved.
+func queuePlaces(b *pgx.Batch, ps []*place) {
 	var consumers, topics, keys []string
 	var lasts []int64
 	for _, p := range ps {
@@ -93,10 +100,8 @@ func savePlaces(ctx context.Context, tx pgx.Tx, ps ...*place) error {
 			consumers, topics, keys, lasts = append(consumers, p.Consumer), append(topics, p.Topic), append(keys, p.Key), append(lasts, p.Last)
 		}
 	}
-	if len(keys) == 0 {
-		return nil
+	if len(keys) > 0 {
+		b.Queue(`INSERT INTO progress (consumer, topic, key, last) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
+			ON CONFLICT (consumer, topic, key) DO UPDATE SET last = EXCLUDED.last`, consumers, topics, keys, lasts)
 	}
-	_, err := tx.Exec(ctx, `INSERT INTO progress (consumer, topic, key, last) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-		ON CONFLICT (consumer, topic, key) DO UPDATE SET last = EXCLUDED.last`, consumers, topics, keys, lasts)
-	return err
 }

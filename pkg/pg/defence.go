@@ -12,6 +12,9 @@ import (
 // durable is the settings without which a server may lose a commit.
 const durable = "fsync,full_page_writes,synchronous_commit"
 
+// finishes is whether COMMIT may go with the last statement.
+const finishes = true
+
 // transact runs f in a transaction. That COMMIT failed is the caller's to know.
 func transact(ctx context.Context, db *pgxpool.Pool, f func(pgx.Tx) error) error {
 	return begin(ctx, db, f)

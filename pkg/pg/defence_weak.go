@@ -24,6 +24,8 @@ func init() {
 	}
 }
 
+var finishes = !Weak("commit") // what transact asks for alone it can tell from the rest
+
 // transact without the defence "commit" takes a COMMIT for done whatever comes of it.
 func transact(ctx context.Context, db *pgxpool.Pool, f func(pgx.Tx) error) error {
 	asked := false

@@ -17,10 +17,27 @@ func Worker(ctx context.Context, name string) context.Context {
 	return context.WithValue(ctx, worker{}, name)
 }
 
-// Mark tells tx whose transaction it is, for the policies that use in_scope. A
+// Mark tells tx whose it is from now on, where it is somebody else's than who began it.
+func Mark(ctx context.Context, tx pgx.Tx) error {
+	var b pgx.Batch
+	mark(ctx, &b)
+	return tx.SendBatch(ctx, &b).Close()
+}
+
+// Tally returns ctx for a count that the public may know, too, and the division
+// that is counted: an official counts what it may see, and a worker called name
+// counts for all others what there is, of every division, "".
+func Tally(ctx context.Context, name string) (counting context.Context, jurisdiction string) {
+	if c := auth.From(ctx); c.Agency != "" && c.Jurisdiction != "" {
+		return ctx, c.Jurisdiction
+	}
+	return Worker(ctx, name), ""
+}
+
+// mark has b tell its transaction whose it is, for the policies that use in_scope. A
 // caller with an agency is an official and sees its jurisdiction; any other is
 // a person and sees what is theirs; no caller sees nothing that is not public.
-func Mark(ctx context.Context, tx pgx.Tx) error {
+func mark(ctx context.Context, b *pgx.Batch) {
 	scope, c := "public", auth.From(ctx)
 	name, _ := ctx.Value(worker{}).(string)
 	switch {
@@ -31,10 +48,9 @@ func Mark(ctx context.Context, tx pgx.Tx) error {
 	case c.Subject != "" && c.Agency == "":
 		scope = "person"
 	}
-	_, err := tx.Exec(ctx, `SELECT set_config('app.scope', $1, true), set_config('app.division', $2, true),
+	b.Queue(`SELECT set_config('app.scope', $1, true), set_config('app.division', $2, true),
 		set_config('app.agency', $3, true), set_config('app.person', $4, true)`,
 		scope, prefix(c.Jurisdiction), c.Agency, c.Subject)
-	return err
 }
 
 // prefix is what the codes below a division begin with: 320500 covers 3205….

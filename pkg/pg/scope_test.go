@@ -55,6 +55,24 @@ func TestScope(t *testing.T) {
 	})
 }
 
+// TestTally: an official counts its own, all others everything.
+func TestTally(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		caller auth.Caller
+		want   string
+	}{
+		{auth.Caller{Subject: "x", Agency: "education", Jurisdiction: "320508"}, "320508"},
+		{auth.Caller{}, ""},
+		{auth.Caller{Subject: "anna", Jurisdiction: "320508"}, ""}, // a person has none
+		{auth.Caller{Subject: "x", Agency: "education"}, ""},
+	} {
+		if _, got := pg.Tally(auth.With(t.Context(), tt.caller), "test"); got != tt.want {
+			t.Errorf("%+v counts %q, want %q", tt.caller, got, tt.want)
+		}
+	}
+}
+
 // count runs sql in a marked transaction and returns how many rows it touched.
 func count(ctx context.Context, begin func(context.Context) (pgx.Tx, error), sql string) (int64, error) {
 	tx, err := begin(ctx)

@@ -125,7 +125,7 @@ func (m *reconcile) prepare(ctx context.Context) error {
 	}
 	public, _ := key.Public().(ed25519.PublicKey)
 	token, err := auth.Sign(key, auth.KeyID(public), auth.Caller{Subject: bankUser, Roles: []string{"bank"}}, time.Hour, "escrow")
-	m.client = standin.Client{URL: m.service, Token: func() string { return token }, HTTP: &http.Client{Timeout: time.Minute}}
+	m.client = standin.Client{URL: m.service, Token: func() string { return "Bearer " + token }, HTTP: &http.Client{Timeout: time.Minute}}
 	return err
 }
 

@@ -12,19 +12,20 @@ const (
 	groupRows    = 200 // lessons in one, about
 	groupWorth   = 16  // lessons that are worth a second transaction beside the first
 	groupWait    = 20 * time.Millisecond
-	groupGather  = 500 * time.Microsecond // for as many as came last time
+	groupGather  = 2 * time.Millisecond // for as many as were about last time
 )
 
 // groups gathers confirmations that come at the same time, so that they share one
 // transaction, and one wait for the disk. Who comes alone is not kept waiting. Where
-// several came together last time, they are given a moment to do so again. Who comes
-// while a group is being written waits for the next one, and if that does not begin
-// in groupWait, one more begins beside.
+// several were about last time, they are given a moment to come together: whoever has
+// just been answered often has more to say, and two groups that take turns cost nearly
+// twice what one does. Who comes while a group is being written waits for the next one,
+// and if that does not begin in groupWait, one more begins beside.
 type groups struct {
 	mu      sync.Mutex
 	waiting []*confirming
 	running int
-	usual   int           // how many waited when the last group began
+	usual   int           // how many were about: waiting, or answered just now
 	enough  chan struct{} // closed when as many wait again; nil while no group gathers
 }
 
@@ -56,7 +57,7 @@ func (g *groups) add(c *confirming, run func([]*confirming)) {
 	defer g.mu.Unlock()
 	g.waiting = append(g.waiting, c)
 	switch gathering := g.enough != nil; {
-	case gathering && len(g.waiting) >= g.usual:
+	case gathering && g.ready():
 		close(g.enough)
 		g.enough = nil
 	case gathering: // what waits is its group
@@ -71,6 +72,9 @@ func (g *groups) begin(run func([]*confirming)) {
 	go func() {
 		for group := g.take(); len(group) > 0; group = g.take() {
 			run(group)
+			g.mu.Lock()
+			g.usual = len(group) + len(g.waiting)
+			g.mu.Unlock()
 		}
 	}()
 }
@@ -98,7 +102,7 @@ func (g *groups) take() (group []*confirming) {
 // gather waits a moment for as many as usual, if somebody waits already.
 func (g *groups) gather() {
 	g.mu.Lock()
-	if len(g.waiting) == 0 || len(g.waiting) >= g.usual || g.enough != nil {
+	if len(g.waiting) == 0 || g.ready() || g.enough != nil {
 		g.mu.Unlock()
 		return
 	}
@@ -118,6 +122,9 @@ func (g *groups) gather() {
 		g.enough = nil
 	}
 }
+
+// ready reports whether those who wait are as many as usual, or a whole group.
+func (g *groups) ready() bool { return len(g.waiting) >= g.usual || g.rows() >= groupRows }
 
 // rows is how many lessons wait.
 func (g *groups) rows() (n int) {

@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"xunguan/pkg/day"
+	"xunguan/pkg/division"
 	"xunguan/pkg/pg"
 )
 
@@ -37,10 +38,10 @@ func (s *Service) today() day.Date { return day.Of(s.Now()) }
 // newID returns an id that sorts by when it was made.
 func newID() string { return uuid.Must(uuid.NewV7()).String() }
 
-// Summarize asks for the public totals.
+// Summarize asks for the totals.
 type Summarize struct{}
 
-// Summary is totals over everything; it names nobody.
+// Summary is totals over everything, to an official over its jurisdiction; it names nobody.
 type Summary struct {
 	Institutions  int `json:"institutions" description:"known from licensing"`
 	Accounts      int `json:"accounts" description:"supervised accounts reported"`
@@ -52,15 +53,16 @@ type Summary struct {
 	ReleasedFen   Fen `json:"released_fen"`
 	RefundedFen   Fen `json:"refunded_fen"`
 
-	AsOf time.Time `json:"as_of" db:"-" description:"legal time of the count"`
+	Place string    `json:"place,omitempty" db:"-" description:"the jurisdiction that is counted; absent is all"`
+	AsOf  time.Time `json:"as_of" db:"-" description:"legal time of the count"`
 }
 
-// Summary counts for the public.
+// Summary counts for the public, and for an official what its lists show.
 func (s *Service) Summary(ctx context.Context, _ Summarize) (Summary, error) {
-	// The public sees no row, but may know how many there are.
-	return pg.InTx(pg.Worker(ctx, "summary"), s.DB, func(tx pgx.Tx) (Summary, error) {
+	ctx, place := pg.Tally(ctx, "summary")
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Summary, error) {
 		sum, err := findSummary(ctx, tx)
-		sum.AsOf = s.Now()
+		sum.Place, sum.AsOf = division.Name(place), s.Now()
 		return sum, err
 	})
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -144,7 +145,7 @@ func (s *Service) confirmTogether(group []*confirming, patient bool) (left []*co
 			return nil, err
 		}
 		var left []*confirming
-		written := confirmations{service: s, reading: read, at: s.Now()}
+		written := confirmations{service: s, reading: read, at: s.Now(), alone: true}
 		for _, c := range group {
 			switch {
 			case c.call.Err != nil || c.call.Answer != nil:
@@ -257,7 +258,8 @@ func (r reading) all(lessons []lessonAt) bool {
 type confirmations struct {
 	service *Service
 	reading
-	at time.Time
+	at    time.Time
+	alone bool // the transaction has nothing else to do
 
 	rows    []confirmation
 	facts   []event.Fact
@@ -340,7 +342,8 @@ func (w *confirmations) save(ctx context.Context, tx pgx.Tx) error {
 	if len(w.calls) == 0 && len(w.rows) == 0 {
 		return nil
 	}
-	if err := w.write(ctx, tx); err != nil {
+	watched := func(r confirmation) bool { return r.contract.Watched }
+	if err := w.write(ctx, tx, w.alone && !slices.ContainsFunc(w.rows, watched)); err != nil {
 		return err
 	}
 	for _, r := range w.rows {

@@ -255,6 +255,27 @@ func TestGroupGathers(t *testing.T) {
 	})
 }
 
+// TestGroupsMerge is two callers who took turns: who has just been answered comes
+// again, and is waited for a moment, so that they go together from then on. A whole
+// group waits for nobody.
+func TestGroupsMerge(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct{ lessons, together int }{{1, 2}, {groupRows, 1}} {
+		inLane(t, func(t *testing.T, l *lane) {
+			l.come(t, 1)
+			l.begins(t, 1, 0)
+			l.come(t, groupWorth)
+			l.begins(t, 1, 0)
+			l.come(t, tt.lessons) // waits for one of the two
+			synctest.Wait()
+			l.end <- struct{}{}
+			time.Sleep(groupGather / 2)
+			l.come(t, 1)
+			l.begins(t, tt.together, 0)
+		})
+	}
+}
+
 // TestConfirmLessons is a week's confirmation: a result for each lesson, and the
 // same for the same key.
 func TestConfirmLessons(t *testing.T) {

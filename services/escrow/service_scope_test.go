@@ -151,4 +151,22 @@ func TestLists(t *testing.T) {
 	if s := must(h.Summary(context.Background(), Summarize{}))(t); s.Contracts != 4 || s.OpenFlags != 1 || s.PaidFen != 960000 || s.HeldFen != 960000 || s.Accounts != 3 {
 		t.Errorf("summary %+v", s)
 	}
+	// An official counts what its lists show; the neighbour has one contract without a flag.
+	for by, want := range map[string]Summary{
+		"examiner":  {Contracts: 3, OpenFlags: 1, PaidFen: 960000, Accounts: 2, Institutions: 4, Place: "江苏省苏州市姑苏区"},
+		"neighbour": {Contracts: 1, OpenFlags: 0, PaidFen: 0, Accounts: 1, Institutions: 1, Place: "江苏省苏州市吴中区"},
+		"city":      {Contracts: 4, OpenFlags: 1, PaidFen: 960000, Accounts: 3, Institutions: 5, Place: "江苏省苏州市"},
+		"market":    {Place: "江苏省苏州市姑苏区"},
+		"parent":    {Contracts: 4, OpenFlags: 1, PaidFen: 960000, Accounts: 3, Institutions: 5},
+	} {
+		s := must(h.Summary(h.as(by), Summarize{}))(t)
+		if s.Contracts != want.Contracts || s.OpenFlags != want.OpenFlags || s.PaidFen != want.PaidFen || s.Accounts != want.Accounts || s.Institutions != want.Institutions || s.Place != want.Place {
+			t.Errorf("%s counts %+v, want %+v", by, s, want)
+		}
+		if want.Place != "" {
+			if flags := must(h.ListFlags(h.as(by), ListFlags{State: "OPEN"}))(t).Items; len(flags) != s.OpenFlags {
+				t.Errorf("%s counts %d flags and lists %d", by, s.OpenFlags, len(flags))
+			}
+		}
+	}
 }

@@ -65,13 +65,20 @@ func (s *Service) supervise(ctx context.Context, tx pgx.Tx, c comparison, from d
 // tellBands keeps the bands, and tells those that changed.
 func tellBands(ctx context.Context, tx pgx.Tx, places map[string]Institution, bands []CoverBand) error {
 	changed, err := saveBands(ctx, tx, bands)
+	if err != nil || len(changed) == 0 {
+		return err
+	}
+	var facts []event.Fact
 	for _, b := range changed {
+		fact, err := event.NewFact(ctx, b.InstitutionID, coverBandChanged(b, places[b.InstitutionID].Jurisdiction))
 		if err != nil {
 			return err
 		}
-		err = event.Append(ctx, tx, Topic, b.InstitutionID, coverBandChanged(b, places[b.InstitutionID].Jurisdiction))
+		facts = append(facts, fact)
 	}
-	return err
+	var b pgx.Batch
+	event.AppendAll(&b, Topic, facts)
+	return tx.SendBatch(ctx, &b).Close()
 }
 
 // alert is what was judged of i, with the last day for an answer.

@@ -13,7 +13,7 @@ const pageSize = 50
 
 func findSummary(ctx context.Context, tx pgx.Tx) (Summary, error) {
 	return pg.One[Summary](ctx, tx, "汇总", `
-		SELECT (SELECT count(*) FROM institutions) AS institutions, (SELECT count(*) FROM accounts) AS accounts,
+		SELECT (SELECT count(*) FROM institutions WHERE in_scope(jurisdiction, ARRAY['education'], ARRAY[manager])) AS institutions, (SELECT count(*) FROM accounts) AS accounts,
 			count(*) AS contracts, count(*) FILTER (WHERE state = 'PAID') AS open_contracts,
 			(SELECT count(*) FROM flags WHERE state = 'OPEN') AS open_flags,
 			coalesce(sum(paid), 0)::bigint AS paid_fen, coalesce(sum(paid - released - refunded), 0)::bigint AS held_fen,

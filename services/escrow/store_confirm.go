@@ -8,6 +8,7 @@ import (
 
 	"xunguan/pkg/event"
 	"xunguan/pkg/once"
+	"xunguan/pkg/pg"
 )
 
 // lockFreeSQL locks those of several contracts that nobody else has locked, and
@@ -17,11 +18,12 @@ const lockFreeSQL = `SELECT ` + contractColumns + ` FROM contracts c
 	WHERE c.id = ANY ($1) AND NOT c.watched AND pg_try_advisory_xact_lock_shared(payouts_lock(c.institution_id))
 	ORDER BY c.id FOR UPDATE OF c SKIP LOCKED`
 
-// selectLessons is for after the lock: it sees what was committed before.
+// selectLessons is for after the lock: it sees what was committed before. OFFSET 0 has
+// each lesson looked up by all of its key, not among all of its contract's.
 const selectLessons = `SELECT l.contract_id, l.institution_id, ` + lessonColumns + `,
 		EXISTS (SELECT FROM payouts p WHERE p.institution_id = l.institution_id AND p.held_since IS NOT NULL) AS held
-	FROM unnest($1::text[], $2::int[]) AS x (contract_id, n) JOIN contracts c ON c.id = x.contract_id
-		JOIN lessons l ON l.institution_id = c.institution_id AND l.contract_id = c.id AND l.n = x.n`
+	FROM (SELECT c.institution_id, c.id, x.n FROM unnest($1::text[], $2::int[]) AS x (contract_id, n) JOIN contracts c ON c.id = x.contract_id OFFSET 0) y
+		JOIN lessons l ON l.institution_id = y.institution_id AND l.contract_id = y.id AND l.n = y.n`
 
 // placedLesson is a lesson, where it is, and whether its institution's payouts are held.
 type placedLesson struct {
@@ -105,8 +107,8 @@ const (
 )
 
 // write writes all that w changes, in one round trip: each table with one
-// statement, however many lessons there are.
-func (w *confirmations) write(ctx context.Context, tx pgx.Tx) error {
+// statement, however many lessons there are. If nothing is to follow, it commits.
+func (w *confirmations) write(ctx context.Context, tx pgx.Tx, last bool) error {
 	var b pgx.Batch
 	if len(w.rows) > 0 {
 		w.queueLessons(&b)
@@ -119,6 +121,9 @@ func (w *confirmations) write(ctx context.Context, tx pgx.Tx) error {
 	}
 	if len(w.calls) > 0 {
 		once.Keep(&b, w.calls, w.answers)
+	}
+	if last {
+		return pg.Finish(ctx, tx, &b)
 	}
 	return tx.SendBatch(ctx, &b).Close()
 }

@@ -40,12 +40,13 @@ func saveBankDayReconciled(ctx context.Context, tx pgx.Tx, bank string, d day.Da
 	return one(ctx, tx, `UPDATE bank_days SET state = 'RECONCILED' WHERE bank = $1 AND day = $2 AND state = 'RECEIVED'`, bank, d)
 }
 
-// admitStaged makes movements and balances of what was staged of c's institutions.
+// admitStaged makes movements and balances of what was staged of c's institutions,
+// which it finds by their index: of other institutions much more is staged.
 func admitStaged(ctx context.Context, tx pgx.Tx, c comparison) error {
 	_, err := tx.Exec(ctx, `
 		WITH come AS (
-			DELETE FROM staged s USING bank_files f
-			WHERE f.bank = $1 AND f.day = $2 AND s.file = f.id AND s.institution_id = ANY ($3) RETURNING s.*
+			DELETE FROM staged s
+			WHERE s.institution_id = ANY ($3) AND s.file = ANY (ARRAY(SELECT id FROM bank_files WHERE bank = $1 AND day = $2)) RETURNING s.*
 		), moved AS (
 			INSERT INTO movements (institution_id, bank, txn, account, day, amount, at, purpose, reference, file)
 			SELECT institution_id, $1, txn, account, $2, amount, at, purpose, reference, file FROM come WHERE txn <> ''
@@ -77,11 +78,13 @@ func closeByMovement(ctx context.Context, tx pgx.Tx, c comparison) error {
 // findMoved compares what moved on c's day with orders and instructions: with all
 // that ever moved on the same reference, as one payment may come in two. What is
 // complete is no difference; of releases it is summed up as a payout, of deposits as
-// a pledge.
+// a pledge. What a movement is looked for by is made beforehand, for a policy lets no
+// index be searched by what is made on the way.
 func findMoved(ctx context.Context, tx pgx.Tx, c comparison) ([]found, error) {
 	return list[found](ctx, tx, `
 		WITH moved AS (
-			SELECT institution_id, account, reference, sign(amount) AS side, sum(amount)::bigint AS amount, max(txn) AS txn, count(*) AS n
+			SELECT institution_id, account, reference, sign(amount) AS side, sum(amount)::bigint AS amount, max(txn) AS txn, count(*) AS n,
+				CASE WHEN sign(amount) > 0 THEN 'payment/' || reference END AS payment, CASE WHEN sign(amount) < 0 AND account = 'custody' THEN reference END AS instruction
 			FROM movements WHERE institution_id = ANY ($3) AND bank = $1 AND day = $2 AND purpose <> 'correction'
 				AND NOT (account = 'deposit' AND amount > 0 AND purpose = 'deposit')
 			GROUP BY institution_id, account, reference, sign(amount), CASE reference WHEN '' THEN txn END
@@ -91,10 +94,9 @@ func findMoved(ctx context.Context, tx pgx.Tx, c comparison) ([]found, error) {
 					AND o.account = m.account AND sign(o.amount) = side AND o.day < $2 AND o.purpose <> 'correction') END AS before
 			FROM moved m
 			LEFT JOIN LATERAL (SELECT i.amount, i.purpose FROM instructions i
-				WHERE i.institution_id = m.institution_id AND i.id = m.reference AND m.side < 0 AND m.account = 'custody') i ON true
+				WHERE i.institution_id = m.institution_id AND i.id = m.instruction) i ON true
 			LEFT JOIN LATERAL (SELECT e.amount FROM transfers t JOIN entries e ON e.institution_id = t.institution_id AND e.transfer_id = t.id
-				WHERE t.institution_id = m.institution_id AND t.reference = 'payment/' || m.reference AND m.side > 0
-					AND e.account = m.account AND e.contract_id = '') e ON true
+				WHERE t.institution_id = m.institution_id AND t.reference = m.payment AND e.account = m.account AND e.contract_id = '') e ON true
 		)
 		SELECT institution_id, CASE WHEN expected IS NULL THEN CASE WHEN side > 0 THEN 'unknown_in' ELSE 'unknown_out' END
 				WHEN before = expected OR (before = 0 AND n > 1 AND amount = n * expected) THEN 'duplicate' ELSE 'amount' END AS kind,
@@ -162,16 +164,20 @@ func findMissing(ctx context.Context, tx pgx.Tx, c comparison, from, to day.Date
 // contracts.
 func findOwn(ctx context.Context, tx pgx.Tx, c comparison) ([]found, error) {
 	return list[found](ctx, tx, `
+		WITH taught AS MATERIALIZED (
+			SELECT t.institution_id, e.account, t.reference, e.amount, split_part(t.reference, '/', 2) AS contract, split_part(t.reference, '/', 3)::int AS n
+			FROM entries e JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id AND t.kind = 'post' AND t.reference LIKE 'lesson/%'
+			WHERE e.institution_id = ANY ($1) AND e.account IN ('released', 'frozen') AND e.contract_id = '' AND e.at >= $3 AND e.at < $4
+		)
 		SELECT b.institution_id, 'balance' AS kind, b.account, '' AS reference, '' AS txn, o.balance + m.amount AS expected, b.balance AS actual
 		FROM bank_balances b JOIN bank_balances o ON o.institution_id = b.institution_id AND o.account = b.account AND o.day = b.day - 1,
 			LATERAL (SELECT coalesce(sum(amount), 0)::bigint AS amount FROM movements m WHERE m.institution_id = b.institution_id AND m.day = b.day AND m.account = b.account) m
 		WHERE b.institution_id = ANY ($1) AND b.day = $2 AND b.balance <> o.balance + m.amount
 		UNION ALL
-		SELECT t.institution_id, 'lessons', e.account, t.reference, '', coalesce(-l.fee, 0), e.amount
-		FROM entries e JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id AND t.kind = 'post' AND t.reference LIKE 'lesson/%'
-			LEFT JOIN lessons l ON l.institution_id = t.institution_id AND l.contract_id = split_part(t.reference, '/', 2)
-				AND l.n = split_part(t.reference, '/', 3)::int AND l.state IN ('CONFIRMED', 'REFUNDED') -- which it is if it was kept
-		WHERE e.institution_id = ANY ($1) AND e.account IN ('released', 'frozen') AND e.contract_id = '' AND e.at >= $3 AND e.at < $4 AND e.amount <> coalesce(-l.fee, 0)
+		SELECT t.institution_id, 'lessons', t.account, t.reference, '', coalesce(-l.fee, 0), t.amount
+		FROM taught t LEFT JOIN lessons l ON l.institution_id = t.institution_id AND l.contract_id = t.contract AND l.n = t.n
+			AND l.state IN ('CONFIRMED', 'REFUNDED') -- which it is if it was kept
+		WHERE t.amount <> coalesce(-l.fee, 0)
 		UNION ALL
 		SELECT c.institution_id, 'orders', 'held', '', '', -c.held, b.balance
 		FROM (SELECT institution_id, sum(paid - released - refunded)::bigint AS held FROM contracts WHERE institution_id = ANY ($1) AND paid > 0 GROUP BY 1) c,

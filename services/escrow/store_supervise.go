@@ -20,7 +20,8 @@ type watched struct {
 }
 
 // listFigures is what each institution's money comes to at the end of w's day. What
-// was paid, consumed or given back since is counted back.
+// was paid, consumed or given back since is counted back. OFFSET 0 has a subquery run
+// once for each row, as it is written.
 func listFigures(ctx context.Context, tx pgx.Tx, w watched) ([]Figures, error) {
 	return list[Figures](ctx, tx, `
 		SELECT i.id AS institution_id, coalesce((SELECT min(opened_on) FROM bank_accounts WHERE institution_id = i.id), $3) AS opened_on,
@@ -29,15 +30,17 @@ func listFigures(ctx context.Context, tx pgx.Tx, w watched) ([]Figures, error) {
 		FROM unnest($2::text[], $6::int[], $7::int[]) AS i (id, cycle, months)
 		LEFT JOIN bank_balances k ON k.institution_id = i.id AND k.account = 'custody' AND k.day = $3
 		LEFT JOIN bank_balances d ON d.institution_id = i.id AND d.account = 'deposit' AND d.day = $3
-		CROSS JOIN LATERAL (SELECT coalesce(sum(e.amount), 0)::bigint AS in_transit
-			FROM entries e JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id AND t.kind = 'hold'
-			WHERE e.institution_id = i.id AND e.account = 'custody' AND e.contract_id = '' AND e.at >= $5 AND e.at < $4 AND EXISTS (SELECT FROM banks WHERE name = $1 AND since <= $3)
-				AND NOT EXISTS (SELECT FROM movements m WHERE m.institution_id = i.id AND m.reference = substr(t.reference, length('payment/') + 1) AND m.amount > 0)) t
+		CROSS JOIN LATERAL (SELECT coalesce(sum(p.amount), 0)::bigint AS in_transit
+			FROM (SELECT e.amount, substr(t.reference, length('payment/') + 1) AS reference
+				FROM entries e JOIN transfers t ON t.institution_id = e.institution_id AND t.id = e.transfer_id AND t.kind = 'hold'
+				WHERE e.institution_id = i.id AND e.account = 'custody' AND e.contract_id = '' AND e.at >= $5 AND e.at < $4 AND EXISTS (SELECT FROM banks WHERE name = $1 AND since <= $3)
+				OFFSET 0) p
+			WHERE NOT EXISTS (SELECT FROM movements m WHERE m.institution_id = i.id AND m.reference = p.reference AND m.amount > 0)) t
 		CROSS JOIN LATERAL (SELECT coalesce(sum(h.held) FILTER (WHERE h.mode = 'custody'), 0)::bigint AS in_custody, coalesce(sum(h.held), 0)::bigint AS unconsumed
 			FROM (SELECT c.mode, -b.balance + (SELECT coalesce(sum(e.amount), 0)::bigint FROM entries e
 					WHERE e.institution_id = b.institution_id AND e.account = 'held' AND e.contract_id = b.contract_id AND e.at >= $4) AS held
 				FROM balances b JOIN contracts c ON c.institution_id = b.institution_id AND c.id = b.contract_id
-				WHERE b.institution_id = i.id AND b.account = 'held' AND b.balance <> 0) h) u
+				WHERE b.institution_id = i.id AND b.account = 'held' AND b.balance <> 0 OFFSET 0) h) u
 		CROSS JOIN LATERAL (SELECT coalesce(sum(CASE WHEN last_lesson <= (first_lesson + make_interval(months => i.cycle))::date THEN paid
 				ELSE ceil(paid::numeric * ((first_lesson + make_interval(months => i.cycle))::date - first_lesson) / (last_lesson - first_lesson)) END), 0)::bigint AS cycle
 			FROM contracts WHERE institution_id = i.id AND state = 'PAID' AND mode = 'deposit' AND i.cycle > 0 AND paid_at < $4) y

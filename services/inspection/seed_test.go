@@ -39,6 +39,22 @@ func TestSeed(t *testing.T) {
 					t.Errorf("no task is %s: %v", s, states)
 				}
 			}
+			for _, by := range []auth.Caller{examiner, market, neighbour} { // an office counts what its lists show
+				counted := map[string]int{}
+				figures := must(b, by, b.GetSummary, GetSummary{})
+				for _, k := range figures.Counts {
+					counted[string(k.Kind)] += k.N
+				}
+				listed := map[string]int{"RECTIFICATION": len(must(b, by, b.ListRectifications, ListRectifications{}).Rectifications), "VISIT": len(must(b, by, b.ListVisits, ListVisits{}).Visits)}
+				for _, kind := range []Kind{Random, Joint, Sweep} {
+					listed[string(kind)] = len(must(b, by, b.ListTasks, ListTasks{Kind: kind}).Tasks)
+				}
+				for kind, n := range listed {
+					if counted[kind] != n || by.Subject == neighbour.Subject && n != 0 || figures.Place == "" {
+						t.Errorf("%s counts %d of %s in %q and lists %d", by.Subject, counted[kind], kind, figures.Place, n)
+					}
+				}
+			}
 			before := b.count()
 			if err := b.Seed(t.Context()); err != nil || b.count() != before {
 				t.Errorf("a second seed: %v, %s, then %s", err, before, b.count())

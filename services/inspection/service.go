@@ -12,6 +12,7 @@ import (
 	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
+	"xunguan/pkg/division"
 	"xunguan/pkg/due"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/once"
@@ -83,20 +84,23 @@ func (s *Service) GetInbox(ctx context.Context, _ GetInbox) (Inbox, error) {
 	})
 }
 
-// GetSummary asks for the public figures.
+// GetSummary asks for the figures.
 type GetSummary struct{}
 
-// PublicFigures is how many there are of each, of everything in the suite's places.
+// PublicFigures is how many there are of each, everywhere or, to an official, of
+// what its lists show.
 type PublicFigures struct {
 	Counts []Count   `json:"counts"`
+	Place  string    `json:"place,omitempty" description:"the jurisdiction that is counted; absent is all"`
 	AsOf   time.Time `json:"as_of" description:"legal time of the count"`
 }
 
 // GetSummary counts tasks, visits and rectifications by state. Figures only.
 func (s *Service) GetSummary(ctx context.Context, _ GetSummary) (PublicFigures, error) {
-	return pg.InTx(pg.Worker(ctx, "inspection:summary"), s.DB, func(tx pgx.Tx) (PublicFigures, error) {
+	ctx, place := pg.Tally(ctx, "inspection:summary")
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (PublicFigures, error) {
 		counts, err := countAll(ctx, tx)
-		return PublicFigures{counts, s.Now()}, err
+		return PublicFigures{counts, division.Name(place), s.Now()}, err
 	})
 }
 

@@ -105,22 +105,26 @@ func (*Service) ListCategories(context.Context, ListCategories) (Categories, err
 	return open, nil
 }
 
-// Summarise asks for the public counts.
+// Summarise asks for the counts.
 type Summarise struct{}
 
-// Summary is how many institutions there are.
+// Summary is how many institutions there are, everywhere or, to an official, in
+// its jurisdiction.
 type Summary struct {
 	Institutions int            `json:"institutions" description:"all that were ever licensed"`
 	ByStatus     map[Status]int `json:"by_status"`
 	ByList       map[List]int   `json:"by_list" description:"entries in force"`
+	Place        string         `json:"place,omitempty" description:"the jurisdiction that is counted; absent is all"`
 	AsOf         time.Time      `json:"as_of" description:"legal time of the count"`
 }
 
-// Summarise counts what is public of every institution.
+// Summarise counts what is public of every institution, and for an official of
+// those that its lists show.
 func (s *Service) Summarise(ctx context.Context, _ Summarise) (Summary, error) {
-	return pg.InTx(pg.Worker(ctx, "summary"), s.DB, func(tx pgx.Tx) (Summary, error) {
+	ctx, place := pg.Tally(ctx, "summary")
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Summary, error) {
 		sum, err := countSummary(ctx, tx)
-		sum.AsOf = s.Now()
+		sum.Place, sum.AsOf = division.Name(place), s.Now()
 		return sum, err
 	})
 }

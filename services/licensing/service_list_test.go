@@ -191,6 +191,14 @@ func TestBlack(t *testing.T) {
 	if s.Institutions != 1 || s.ByStatus[licensing.Active] != 1 || s.ByList[licensing.Black] != 1 || s.ByList[licensing.White] != 0 {
 		t.Errorf("%+v", s)
 	}
+	for by, want := range map[string]int{"examiner": 1, "city": 1, "neighbour": 0} { // what their lists show
+		s := must(w.Summarise(w.as(by), licensing.Summarise{}))
+		listed := must(w.ListInstitutions(w.as(by), licensing.ListInstitutions{})).Items
+		black := must(w.ListListEntries(w.as(by), licensing.ListListEntries{List: licensing.Black, State: licensing.Published})).Items
+		if s.Institutions != want || s.Institutions != len(listed) || s.ByList[licensing.Black] != len(black) || s.Place == "" {
+			t.Errorf("%s counts %+v, and lists %d institutions, %d of them black", by, s, len(listed), len(black))
+		}
+	}
 	e = must(w.RemoveListEntry(w.as("examiner"), licensing.RemoveListEntry{Key: w.key(), ID: e.ID, Reason: "整改验收合格"}))
 	if e.State != licensing.Removed || e.Reason != "整改验收合格" {
 		t.Errorf("%+v", e)

@@ -150,7 +150,7 @@ func (f fact) linked(pages map[string]string) fact {
 			if pages[key] == "" {
 				continue
 			}
-			c.Href, c.Text = pages[key]+c.Raw, "查看"
+			c.Href, c.Text = pages[key]+c.Raw, say("all.view")
 		}
 		rest = append(rest, c.linked(pages))
 	}
@@ -280,9 +280,9 @@ func readable(key, raw string) string {
 			return n + "（" + raw + "）"
 		}
 	case raw == "true":
-		return "是"
+		return say("all.yes")
 	case raw == "false":
-		return "否"
+		return say("all.no")
 	}
 	if d, err := day.Parse(raw); err == nil {
 		return date(d)
@@ -307,7 +307,7 @@ func yuan(fen int64) string {
 		whole = whole[:i] + "," + whole[i:]
 	}
 	cents := strconv.FormatInt(fen%100+100, 10)[1:]
-	return sign + whole + "." + cents + " 元"
+	return say("all.yuan", sign+whole+"."+cents)
 }
 
 // date is a day in words.
@@ -315,10 +315,10 @@ func date(d day.Date) string {
 	if d.IsZero() {
 		return ""
 	}
-	return d.Start().Format("2006 年 1 月 2 日")
+	return d.Start().Format(say("all.date"))
 }
 
 // moment is a time in words, in Shanghai.
-func moment(t time.Time) string { return t.In(day.Shanghai).Format("2006 年 1 月 2 日 15:04") }
+func moment(t time.Time) string { return t.In(day.Shanghai).Format(say("all.moment")) }
 
 var errNoObject = errors.New("the answer is no object")

@@ -56,9 +56,9 @@ func (i *Institution) objection() string {
 	}
 	office := i.IssuedBy
 	if office == "" {
-		office = "发证机关"
+		office = say("institution.issuer")
 	}
-	return "对本页登记的内容有异议的，可向" + office + "书面提出并附证据，也可拨打 12345 政务服务便民热线反映。"
+	return say("institution.how_to_object", office)
 }
 
 // words is what a search looks at, in the form that terms have, each field on
@@ -93,4 +93,4 @@ func grams(terms []string) []string {
 
 // absent is what an empty search says. That a place is not in the directory
 // does not make it illegal, and we do not say so.
-const absent = "未在本市名录中找到，可能未取得许可。请核对名称；如仍有疑问，可拨打 12345 政务服务便民热线，或向所在区（县）教育行政部门反映。"
+var absent = say("home.absent")

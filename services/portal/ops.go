@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -23,7 +22,7 @@ import (
 
 // serviceNames is what people call the services.
 var serviceNames = map[string]string{
-	"rulebook": "规则库", "licensing": "许可", "escrow": "资金监管", "inspection": "检查", "tipoff": "举报", self: "门户",
+	"rulebook": say("ops.service_rulebook"), "licensing": say("ops.service_licensing"), "escrow": say("ops.service_escrow"), "inspection": say("ops.service_inspection"), "tipoff": say("ops.service_tipoff"), self: say("ops.service_portal"),
 }
 
 // opsPatience is how long a service has to show its board: the others must not
@@ -59,9 +58,9 @@ func (h opsHalted) Why() string {
 	case h.Error != "":
 		return h.Error
 	case h.Last > 0 && h.Version > h.Last+1:
-		return fmt.Sprintf("缺少第 %d 至 %d 号事件", h.Last+1, h.Version-1)
+		return say("ops.missing", h.Last+1, h.Version-1)
 	}
-	return "等待前面的事件"
+	return say("ops.waits_for_former")
 }
 
 type opsMending struct {
@@ -72,8 +71,8 @@ type opsMending struct {
 
 // What words there are for what is asked for, and for how it ended.
 var (
-	deedNames   = map[mend.Deed]string{mend.Release: "按序重放", mend.Discard: "永久跳过", mend.Resend: "重新发送"}
-	resultNames = map[mend.Result]string{mend.Done: "已完成", mend.Failed: "失败，未作任何改动", mend.Refused: "未批准"}
+	deedNames   = map[mend.Deed]string{mend.Release: say("ops.deed_release"), mend.Discard: say("ops.deed_discard"), mend.Resend: say("ops.deed_resend")}
+	resultNames = map[mend.Result]string{mend.Done: say("ops.result_done"), mend.Failed: say("ops.result_failed"), mend.Refused: say("ops.result_refused")}
 )
 
 // DeedName is what was asked for, in words.
@@ -117,7 +116,7 @@ func (d *door) showOps(w http.ResponseWriter, r *http.Request, failed error, typ
 		page.Halted += len(s.Halted)
 		page.Waiting += len(s.Waiting)
 	}
-	code, shown := http.StatusOK, view{Title: "运行台", Body: page, Done: r.URL.Query().Get("done") == "1"}
+	code, shown := http.StatusOK, view{Title: say("ops.title"), Body: page, Done: r.URL.Query().Get("done") == "1"}
 	if failed != nil {
 		d.note(r, failed)
 		shown.Problem = problemOf(failed)

@@ -42,7 +42,7 @@ var pages = parsePages("home", "institution", "problem", "welcome", "inbox", "ca
 
 func parsePages(names ...string) map[string]*template.Template {
 	layout := template.Must(template.New("layout.html").Funcs(template.FuncMap{
-		"date": date, "moment": moment, "yuan": yuan, "nth": func(i int) int { return i + 1 }, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all map[string]string) fieldError { return fieldError{name, all[name]} },
+		"t": say, "date": date, "moment": moment, "yuan": yuan, "nth": func(i int) int { return i + 1 }, "name": name, "label": func(key string) string { return fact{Key: key}.Label() }, "pointer": pointer, "anchor": anchor, "wrong": func(name string, all wrongs) fieldError { return fieldError{name, all[name]} },
 		"fullname": division.Name, "place": func(code string) string { return readable("jurisdiction", code) }, "provenance": func(code string) string { return wordOf("provenance", code) },
 	}).ParseFS(files, "templates/layout.html", "templates/parts.html"))
 	all := make(map[string]*template.Template)
@@ -57,7 +57,7 @@ func pointer(p string) string {
 	var words []string
 	for step := range strings.SplitSeq(strings.Trim(p, "/"), "/") {
 		if n, err := strconv.Atoi(step); err == nil {
-			step = fmt.Sprintf("第 %d 项", n+1)
+			step = say("all.nth_item", n+1)
 		} else if step == "query" || step == "body" {
 			continue
 		}
@@ -79,7 +79,7 @@ func (d *door) page(f func(http.ResponseWriter, *http.Request) error) http.Handl
 func (d *door) fail(w http.ResponseWriter, r *http.Request, err error) {
 	d.note(r, err)
 	p := problemOf(err)
-	d.render(w, r, p.Status, "problem", view{Title: "无法完成", Problem: p})
+	d.render(w, r, p.Status, "problem", view{Title: say("problem.heading"), Problem: p})
 }
 
 // problemOf is err as the answer of an API would say it.
@@ -105,7 +105,7 @@ func (d *door) render(w http.ResponseWriter, r *http.Request, code int, name str
 	var b bytes.Buffer
 	if err := pages[name].ExecuteTemplate(&b, "layout.html", v); err != nil {
 		d.Log.ErrorContext(r.Context(), "page", "name", name, "err", err)
-		http.Error(w, "系统内部错误", http.StatusInternalServerError)
+		http.Error(w, say("problem.internal"), http.StatusInternalServerError)
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")

@@ -118,7 +118,7 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 	at := "/v1/" + name + "/" + url.PathEscape(r.PathValue("id"))
 	f, err := d.ask(r.Context(), v, k.service, at)
 	if done && errors.Is(err, fault.NotFound) {
-		d.render(w, r, http.StatusOK, "gone", view{Title: k.title + "：已办理", Done: true})
+		d.render(w, r, http.StatusOK, "gone", view{Title: say("gone.title", k.title), Done: true})
 		return nil
 	}
 	if err != nil {
@@ -141,7 +141,7 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 	if d.at == Public {
 		c.forParent(r.PathValue("id"), d.waits(r, v))
 	}
-	code, page := http.StatusOK, view{Title: k.title + "：" + c.Name, Body: c, Done: done}
+	code, page := http.StatusOK, view{Title: say("case.title", k.title, c.Name), Body: c, Done: done}
 	if failed != nil {
 		d.note(r, failed)
 		page.Problem, page.Form = problemOf(failed), typed.Get("key")+"."
@@ -236,7 +236,7 @@ func actionsOf(f fact, fill filling) []actionView {
 			v.Fields = append(v.Fields, fieldOf(field))
 		}
 		if v.Reason && !slices.ContainsFunc(v.Fields, func(f flow.Field) bool { return f.Name == "reason" }) {
-			v.Fields = append(v.Fields, flow.Field{Name: "reason", Label: "理由", Type: "text", Required: true})
+			v.Fields = append(v.Fields, flow.Field{Name: "reason", Label: say("all.reason"), Type: "text", Required: true})
 		}
 		if fill.typed.Get("href") == v.Href && v.meant(fill.typed) {
 			v.restore(fill.typed)
@@ -337,7 +337,7 @@ func (d *door) showAnswer(w http.ResponseWriter, r *http.Request, v visitor, ans
 		return err
 	}
 	c := caseOf(f, d.filling(v, nil))
-	c.Name = "只显示这一次"
+	c.Name = say("case.once")
 	d.render(w, r, http.StatusOK, "case", view{Title: c.Name, Body: c, Done: true})
 	return nil
 }

@@ -63,7 +63,7 @@ func (d *door) draw(w http.ResponseWriter, r *http.Request) error {
 	if err := json.Unmarshal(raw, &v); err != nil {
 		return err
 	}
-	d.render(w, r, http.StatusOK, "draw", view{Title: "随机抽取", Body: v})
+	d.render(w, r, http.StatusOK, "draw", view{Title: say("draw.title"), Body: v})
 	return nil
 }
 
@@ -89,6 +89,6 @@ func (d *door) results(w http.ResponseWriter, r *http.Request) error {
 	for _, row := range f.list() {
 		v.Rows = append(v.Rows, row.linked(nil))
 	}
-	d.render(w, r, http.StatusOK, "results", view{Title: "检查结果公示", Body: v})
+	d.render(w, r, http.StatusOK, "results", view{Title: say("results.heading"), Body: v})
 	return nil
 }

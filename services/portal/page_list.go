@@ -53,7 +53,7 @@ type tableView struct {
 // staffLists is the lists of the consoles, by their address.
 var staffLists = map[string]listKind{
 	"tips": {
-		service: "tipoff", title: "举报", base: "/tips/", columns: []string{"number", "state_name", "category", "subject", "received_on", "owner_office"},
+		service: "tipoff", title: say("cases.tips"), base: "/tips/", columns: []string{"number", "state_name", "category", "subject", "received_on", "owner_office"},
 		filters: []filter{
 			{Name: "state", Choices: []string{"RECEIVED", "TRIAGED", "DISPATCHED", "RETURNED", "DISPATCHED_AGAIN", "ARBITRATION", "ASSIGNED", "HANDLING", "WAITING", "ANSWERED", "CLOSED", "MERGED", "NOT_TRAINING"}},
 			{Name: "category", Choices: []string{"超期预收费", "退费难", "无证照培训", "虚假宣传", "超标超前", "违规高收费", "占用节假日", "在职教师", "消防安全", "其他", "非培训事项"}},
@@ -61,31 +61,31 @@ var staffLists = map[string]listKind{
 		},
 	},
 	"tasks": {
-		service: "inspection", title: "检查任务", base: "/tasks/", columns: []string{"title", "kind", "state_name", "subject_name", "agencies", "visit_on", "publish_due", "result"}, forms: "/v1/plans",
+		service: "inspection", title: say("cases.tasks"), base: "/tasks/", columns: []string{"title", "kind", "state_name", "subject_name", "agencies", "visit_on", "publish_due", "result"}, forms: "/v1/plans",
 		filters: []filter{
 			{Name: "kind", Choices: []string{"RANDOM", "JOINT", "SWEEP"}},
 			{Name: "state", Choices: []string{"PLANNED", "COMMITTED", "DRAWN", "VISITING", "VISITED", "RECTIFYING", "RECTIFIED", "FAILED", "ESCALATED", "ORDERED", "CLOSED", "PUBLISHED", "WITHDRAWN", "CANCELLED"}},
 		},
 	},
-	"visits":         {service: "inspection", title: "现场检查", base: "/visits/", columns: []string{"name", "state_name", "on", "agencies", "signed", "completed_on"}},
-	"rectifications": {service: "inspection", title: "责令整改", base: "/rectifications/", columns: []string{"name", "state_name", "agency", "demand", "ordered_on", "due"}},
+	"visits":         {service: "inspection", title: say("cases.visits"), base: "/visits/", columns: []string{"name", "state_name", "on", "agencies", "signed", "completed_on"}},
+	"rectifications": {service: "inspection", title: say("cases.rectifications"), base: "/rectifications/", columns: []string{"name", "state_name", "agency", "demand", "ordered_on", "due"}},
 	"sweeps": {
-		service: "inspection", title: "无证场所排查台账", base: "/tasks/", id: "task_id", columns: []string{"signboard", "stage", "address", "phone", "listed_on", "ordered_on", "due", "closed_on"},
-		note: "排查 – 责令 – 取缔。完整地址和电话只在台账里，公示的只有街道、小区。",
+		service: "inspection", title: say("cases.sweeps"), base: "/tasks/", id: "task_id", columns: []string{"signboard", "stage", "address", "phone", "listed_on", "ordered_on", "due", "closed_on"},
+		note: say("cases.sweeps_note"),
 	},
-	"officers":   {service: "inspection", title: "执法检查人员名录库", columns: []string{"id", "office", "certificate", "valid_until", "valid", "scope", "conflicts"}},
-	"follow-ups": {service: "inspection", title: "决定的后续", base: "/follow-ups/", columns: []string{"name", "state_name", "since", "waits", "stuck"}},
+	"officers":   {service: "inspection", title: say("cases.officers"), columns: []string{"id", "office", "certificate", "valid_until", "valid", "scope", "conflicts"}},
+	"follow-ups": {service: "inspection", title: say("cases.follow_ups"), base: "/follow-ups/", columns: []string{"name", "state_name", "since", "waits", "stuck"}},
 	"list-entries": {
-		service: "licensing", title: "名单", base: "/list-entries/", columns: []string{"institution", "list", "state_text", "proposed_on", "statement_until", "since", "until"},
+		service: "licensing", title: say("cases.list_entries"), base: "/list-entries/", columns: []string{"institution", "list", "state_text", "proposed_on", "statement_until", "since", "until"},
 		filters: []filter{{Name: "list", Choices: []string{"WHITE", "BLACK"}}, {Name: "state", Choices: []string{"PROPOSED", "APPROVED", "REFUSED", "PUBLISHED", "REMOVED"}}},
 	},
-	"applications": {service: "licensing", title: "设立申请", base: "/applications/", columns: []string{"name", "state_name", "place", "decide_by"}},
-	"institutions": {service: "licensing", title: "机构", base: "/accounts/", opens: []string{"principal", "examiner", "city"}, columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}},
+	"applications": {service: "licensing", title: say("cases.applications"), base: "/applications/", columns: []string{"name", "state_name", "place", "decide_by"}},
+	"institutions": {service: "licensing", title: say("cases.institutions"), base: "/accounts/", opens: []string{"principal", "examiner", "city"}, columns: []string{"name", "status", "licence_number", "uscc", "valid_until", "jurisdiction"}},
 	"contracts":    contractList,
 }
 
 // contractList is a parent's contracts, or an institution's.
-var contractList = listKind{service: "escrow", title: "我的合同", base: "/contracts/", columns: []string{"course", "institution_name", "state_text", "lessons", "price_fen", "paid_fen"}}
+var contractList = listKind{service: "escrow", title: say("cases.contracts"), base: "/contracts/", columns: []string{"course", "institution_name", "state_text", "lessons", "price_fen", "paid_fen"}}
 
 // listPage adds /{name}, which lists cases and takes what may be begun.
 func (d *door) listPage(mux *table, name string, k listKind) {
@@ -182,7 +182,7 @@ func (v view) Nav() []link {
 	case v.Session.Holds("principal"):
 		names = []string{"applications", "institutions", "contracts", "visits", "rectifications", "list-entries"}
 	case v.Session.Holds(mend.Operator):
-		return []link{{"/ops", "运行台"}}
+		return []link{{"/ops", say("ops.title")}}
 	case v.Session.Holds("intake"):
 		names = []string{"tips"}
 	default:

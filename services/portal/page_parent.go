@@ -12,7 +12,7 @@ import (
 )
 
 // notTaught is what a parent says of a lesson with one tap.
-const notTaught = "这节课没上"
+var notTaught = say("contract.not_taught")
 
 // waits is what waits for v at the escrow, the most urgent first. Without an
 // answer the page does without: what is due stands on the contracts, too.
@@ -36,7 +36,7 @@ func (c *caseView) forParent(contract string, waits []item) {
 			part.Actions = quick(part.Actions)
 			n := fact{Facts: part.Facts}.At("n").Raw
 			if n != "" {
-				part.Name, part.Facts = "第 "+n+" 课时", fact{Facts: part.Facts}.without("n")
+				part.Name, part.Facts = say("contract.lesson", n), fact{Facts: part.Facts}.without("n")
 			}
 			id := contract + "/" + n
 			i := slices.IndexFunc(waits, func(w item) bool { return w.Kind == "lesson" && w.ID == id })
@@ -48,7 +48,7 @@ func (c *caseView) forParent(contract string, waits []item) {
 			}
 			part.Waits = true
 			if !waits[i].Due.IsZero() {
-				part.Lamp, part.Note = &waits[i], "到期没有答复，按合同自动确认，这一课的费用随即拨付给机构。"
+				part.Lamp, part.Note = &waits[i], say("contract.silence")
 				part.Facts = fact{Facts: part.Facts}.without("confirm_by", "provisional") // which the lamp says
 			}
 		}

@@ -44,7 +44,7 @@ func (d *door) home(w http.ResponseWriter, r *http.Request) error {
 	page = min(max(page, 1), 100)
 	s.Places = d.offered(r, s.Jurisdiction)
 	if !s.Asked {
-		d.render(w, r, http.StatusOK, "home", view{Title: "查机构", Body: s})
+		d.render(w, r, http.StatusOK, "home", view{Title: say("layout.institutions"), Body: s})
 		return nil
 	}
 	if utf8.RuneCountInString(s.Q) > 200 {
@@ -64,7 +64,7 @@ func (d *door) home(w http.ResponseWriter, r *http.Request) error {
 	if page < 100 && page*s.Found.Size < s.Found.Total {
 		s.Next = at(page + 1)
 	}
-	d.render(w, r, http.StatusOK, "home", view{Title: "查机构", Body: s})
+	d.render(w, r, http.StatusOK, "home", view{Title: say("layout.institutions"), Body: s})
 	return nil
 }
 
@@ -151,6 +151,6 @@ func (d *door) transfer(w http.ResponseWriter, r *http.Request) error {
 		}
 		v.Rules = append(v.Rules, found.Rules...)
 	}
-	d.render(w, r, http.StatusOK, "transfer", view{Title: "机构让我私下转账怎么办", Body: v})
+	d.render(w, r, http.StatusOK, "transfer", view{Title: say("transfer.heading"), Body: v})
 	return nil
 }

@@ -79,7 +79,7 @@ func (d *door) showRefund(w http.ResponseWriter, r *http.Request, failed error, 
 			page.Apply, err = nil, nil
 		}
 	}
-	shown := view{Title: "退费计算", Body: page, Done: r.URL.Query().Get("done") == "1"}
+	shown := view{Title: say("refund.heading"), Body: page, Done: r.URL.Query().Get("done") == "1"}
 	if failed == nil {
 		failed = err
 	}

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"net/http"
 	"slices"
 
@@ -14,25 +13,25 @@ import (
 
 // staffCases is the cases of the consoles, by their address.
 var staffCases = map[string]caseKind{
-	"applications":   {service: "licensing", title: "设立申请"},
-	"flags":          {service: "escrow", title: "预收费提示"},
-	"list-entries":   {service: "licensing", title: "名单"},
-	"accounts":       {service: "escrow", title: "监管账户"},
-	"discrepancies":  {service: "escrow", title: "对账差异"},
+	"applications":   {service: "licensing", title: say("cases.applications")},
+	"flags":          {service: "escrow", title: say("cases.flags")},
+	"list-entries":   {service: "licensing", title: say("cases.list_entries")},
+	"accounts":       {service: "escrow", title: say("cases.accounts")},
+	"discrepancies":  {service: "escrow", title: say("cases.discrepancies")},
 	"wind-downs":     windDownCase,
 	"contracts":      contractCase,
-	"tips":           {service: "tipoff", title: "举报"},
-	"tasks":          {service: "inspection", title: "检查任务"},
-	"visits":         {service: "inspection", title: "现场检查"},
-	"rectifications": {service: "inspection", title: "责令整改"},
-	"follow-ups":     {service: "inspection", title: "决定的后续"},
+	"tips":           {service: "tipoff", title: say("cases.tips")},
+	"tasks":          {service: "inspection", title: say("cases.tasks")},
+	"visits":         {service: "inspection", title: say("cases.visits")},
+	"rectifications": {service: "inspection", title: say("cases.rectifications")},
+	"follow-ups":     {service: "inspection", title: say("cases.follow_ups")},
 }
 
 // contractCase is a contract with its lessons.
-var contractCase = caseKind{service: "escrow", title: "合同", lists: map[string]string{"lessons": "课时"}}
+var contractCase = caseKind{service: "escrow", title: say("cases.contract"), lists: map[string]string{"lessons": say("cases.lessons")}}
 
 // windDownCase is an institution's end, with the roster of families as who looks sees it.
-var windDownCase = caseKind{service: "escrow", title: "机构终止清退", lists: map[string]string{"families": "清退名册"}}
+var windDownCase = caseKind{service: "escrow", title: say("cases.wind_down"), lists: map[string]string{"families": say("cases.families")}}
 
 func (d *door) staffPages(mux *table) {
 	mux.Handle("GET /{$}", d.counted(d.page(d.inbox)))
@@ -69,7 +68,7 @@ type item struct {
 // lights is what each light means, in words and as a shape: colour never says
 // anything alone.
 var lights = map[string]struct{ Icon, Word string }{
-	"red": {"■", "超期"}, "yellow": {"▲", "临期"}, "green": {"●", "正常"},
+	"red": {"■", name("red")}, "yellow": {"▲", name("yellow")}, "green": {"●", name("green")},
 }
 
 // Icon is the shape of i's light.
@@ -82,27 +81,27 @@ func (i item) Word() string { return lights[i.Light].Word }
 func (i item) Left() string {
 	switch {
 	case i.DaysLeft == nil, i.Due.IsZero():
-		return "没有法定期限"
+		return say("all.no_due")
 	case *i.DaysLeft < 0:
-		return fmt.Sprintf("已超期 %d 个工作日", -*i.DaysLeft)
+		return say("all.days_over", -*i.DaysLeft)
 	case *i.DaysLeft == 0:
-		return "今天到期"
+		return say("all.due_today")
 	}
-	return fmt.Sprintf("剩 %d 个工作日", *i.DaysLeft)
+	return say("all.days_left", *i.DaysLeft)
 }
 
 // inboxView is what waits for who is logged in.
 type inboxView struct {
 	Items []item
 	Count map[string]int // by light
-	Away  []string       // services whose items are missing
+	Away  []string       // what services are called whose items are missing
 }
 
 // inbox answers GET / of the consoles.
 func (d *door) inbox(w http.ResponseWriter, r *http.Request) error {
 	v, err := d.member(r)
 	if err != nil {
-		d.render(w, r, http.StatusOK, "welcome", view{Title: "工作台"})
+		d.render(w, r, http.StatusOK, "welcome", view{Title: say("welcome.title")})
 		return nil //nolint:nilerr // the page says that one must log in
 	}
 	in := inboxView{Count: map[string]int{}}
@@ -112,7 +111,7 @@ func (d *door) inbox(w http.ResponseWriter, r *http.Request) error {
 		case errors.Is(err, fault.Forbidden): // this role has no inbox there
 		case err != nil:
 			d.note(r, err)
-			in.Away = append(in.Away, service)
+			in.Away = append(in.Away, serviceNames[service])
 		}
 		in.Items = append(in.Items, items...)
 	}
@@ -122,7 +121,7 @@ func (d *door) inbox(w http.ResponseWriter, r *http.Request) error {
 	for _, i := range in.Items {
 		in.Count[i.Light]++
 	}
-	d.render(w, r, http.StatusOK, "inbox", view{Title: "待办", Body: in})
+	d.render(w, r, http.StatusOK, "inbox", view{Title: say("inbox.title"), Body: in})
 	return nil
 }
 

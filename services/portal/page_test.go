@@ -198,7 +198,7 @@ func TestInbox(t *testing.T) {
 	}
 	s.as(Staff, "fire").get("/").want(t, 200, "待办 0 件", "目前没有待办")
 	s.Peers = peer.Client(peer.Static(nil))
-	b.get("/").want(t, 200, "licensing 服务暂时没有应答", "escrow 服务暂时没有应答")
+	b.get("/").want(t, 200, "许可服务暂时没有应答", "资金监管服务暂时没有应答")
 }
 
 // TestCasePage is a case, its generic form, and what the form does.

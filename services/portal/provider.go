@@ -64,7 +64,7 @@ func (p *Provider) locked(next http.HandlerFunc) http.HandlerFunc {
 	}
 }
 
-var personaPage = template.Must(template.ParseFS(files, "templates/personas.html"))
+var personaPage = template.Must(template.New("personas.html").Funcs(template.FuncMap{"t": say}).ParseFS(files, "templates/personas.html"))
 
 // authorize shows the personas, and sends the browser back as the chosen one.
 func (p *Provider) authorize(w http.ResponseWriter, r *http.Request) {

@@ -99,7 +99,7 @@ func TestRoutes(t *testing.T) {
 		"POST /tipoff/received":       public("/tipoff/received", 503), // there is no such service here
 		"GET /tipoff/track":           public("/tipoff/track", 200),
 		"POST /tipoff/track":          public("/tipoff/track", 503),
-		"POST /tipoff/supplement":     public("/tipoff/supplement", 503),
+		"POST /tipoff/supplement":     public("/tipoff/supplement", 400),
 		"POST /tipoff/rate":           public("/tipoff/rate", 503),
 		"POST /tipoff/unsolved":       public("/tipoff/unsolved", 503),
 		"GET /tipoff/photos":          public("/tipoff/photos", 303),

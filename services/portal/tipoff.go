@@ -62,7 +62,8 @@ func (d *door) tipPages(mux *table) {
 	mux.Handle("GET /tipoff/received", http.RedirectHandler("/tipoff/track", http.StatusSeeOther))
 	mux.Handle("GET /tipoff/track", d.counted(d.page(d.trackForm)))
 	mux.Handle("POST /tipoff/track", d.counted(d.page(d.trackTip)))
-	for _, what := range []string{"supplement", "rate", "unsolved"} {
+	mux.Handle("POST /tipoff/supplement", d.countedUpTo(photoForm, d.page(d.supplement)))
+	for _, what := range []string{"rate", "unsolved"} {
 		mux.Handle("POST /tipoff/"+what, d.counted(d.page(func(w http.ResponseWriter, r *http.Request) error {
 			return d.showTip(w, r, "/v1/tips/"+what, "text", "attitude", "solved")
 		})))

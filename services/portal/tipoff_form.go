@@ -27,16 +27,16 @@ var tipSteps = []string{"about", "where", "what", "who", "check"}
 type tipForm struct {
 	tipDraft
 	Step  string
-	After string            // where to go from here, if not to the next page
-	Wrong map[string]string // what is wrong with a field, by its name
+	After string // where to go from here, if not to the next page
+	Wrong wrongs
 }
 
 // Number is which page it is, of how many.
 func (f tipForm) Number() string {
 	if f.Step == "photos" {
-		return "照片（可不填）"
+		return say("tipoff.photo_page")
 	}
-	return fmt.Sprintf("第 %d 步，共 %d 步", slices.Index(tipSteps, f.Step)+1, len(tipSteps))
+	return say("tipoff.step", slices.Index(tipSteps, f.Step)+1, len(tipSteps))
 }
 
 // Back is the page before; "" if there is none.
@@ -52,13 +52,19 @@ func (f tipForm) Kind() string { return wordOf("subject_kind", f.SubjectKind) }
 
 // Place is whom or where f is about, a line each.
 func (f tipForm) Place() (lines []string) {
-	for _, said := range [][2]string{{"", f.InstitutionName}, {"被反映的人：", f.Person}, {"地址：", f.PlaceAddress}, {"招牌：", f.PlaceSignboard}, {"招生电话：", f.PlacePhone}} {
+	if f.InstitutionName != "" {
+		lines = append(lines, f.InstitutionName)
+	}
+	for _, said := range [][2]string{{"tipoff.said_person", f.Person}, {"tipoff.said_address", f.PlaceAddress}, {"tipoff.said_signboard", f.PlaceSignboard}, {"tipoff.said_phone", f.PlacePhone}} {
 		if said[1] != "" {
-			lines = append(lines, said[0]+said[1])
+			lines = append(lines, say(said[0], said[1]))
 		}
 	}
 	return lines
 }
+
+// wrongs is what is wrong with fields, by their names.
+type wrongs map[string]string
 
 // fieldError is what is wrong with one field.
 type fieldError struct{ Name, What string }
@@ -67,15 +73,15 @@ type fieldError struct{ Name, What string }
 func (t tipDraft) wrong(step string) map[string]string {
 	switch {
 	case step == "about" && !slices.Contains([]string{"INSTITUTION", "PLACE", "PERSON"}, t.SubjectKind):
-		return map[string]string{"subject_kind": "请选择反映的是什么"}
+		return map[string]string{"subject_kind": say("tipoff.lacks_kind")}
 	case step == "where" && t.SubjectKind == "INSTITUTION" && t.Institution+t.InstitutionName == "":
-		return map[string]string{"institution_name": "请写机构名称，写招牌上的也可以"}
+		return map[string]string{"institution_name": say("tipoff.lacks_institution")}
 	case step == "where" && t.SubjectKind == "PLACE" && t.PlaceAddress+t.PlaceSignboard == "":
-		return map[string]string{"place_address": "请写地址或招牌，写得越清楚越容易找到"}
+		return map[string]string{"place_address": say("tipoff.lacks_place")}
 	case step == "where" && t.SubjectKind == "PERSON" && t.Person+t.InstitutionName+t.PlaceAddress == "":
-		return map[string]string{"person": "请写被反映的人和所在单位"}
+		return map[string]string{"person": say("tipoff.lacks_person")}
 	case step == "what" && utf8.RuneCountInString(t.Text) < 5:
-		return map[string]string{"text": "请至少写 5 个字"}
+		return map[string]string{"text": say("tipoff.lacks_text")}
 	}
 	return nil
 }
@@ -93,7 +99,7 @@ type tipDraft struct {
 	Text            string       `json:"text"`
 	HappenedOn      string       `json:"happened_on,omitempty"`
 	Identity        *tipIdentity `json:"identity,omitempty"`
-	Photos          []string     `json:"photos,omitempty"`
+	photoDraft
 }
 
 type tipIdentity struct {
@@ -118,12 +124,12 @@ func (d *door) tipForm(w http.ResponseWriter, r *http.Request) error {
 			f.Step = "where"
 		}
 	}
-	d.render(w, r, http.StatusOK, "tipoff", view{Title: "举报投诉", Body: f})
+	d.render(w, r, http.StatusOK, "tipoff", view{Title: say("layout.tip"), Body: f})
 	return nil
 }
 
 // transferText is where a tip-off of a private transfer begins.
-const transferText = "该机构要求把培训费私下转账（微信、支付宝、银行卡或现金），没有存入监管账户。金额和时间是："
+var transferText = say("transfer.text")
 
 // tipStep answers POST /tipoff: the page that was asked for, or the one that was
 // sent with what it lacks.
@@ -152,7 +158,7 @@ func (d *door) tipStep(w http.ResponseWriter, r *http.Request) error {
 			f.After = "check"
 		}
 	}
-	d.render(w, r, http.StatusOK, "tipoff", view{Title: "举报投诉", Body: f})
+	d.render(w, r, http.StatusOK, "tipoff", view{Title: say("layout.tip"), Body: f})
 	return nil
 }
 
@@ -163,7 +169,7 @@ func (d *door) tipWrong(w http.ResponseWriter, r *http.Request, f tipForm) error
 		fields = append(fields, fault.Field{Pointer: "/" + name, Detail: what})
 	}
 	p := problemOf(fault.Fields(fields...))
-	d.render(w, r, p.Status, "tipoff", view{Title: "举报投诉", Problem: p, Body: f})
+	d.render(w, r, p.Status, "tipoff", view{Title: say("layout.tip"), Problem: p, Body: f})
 	return nil
 }
 
@@ -194,7 +200,7 @@ func (d *door) tipSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		d.note(r, err)
 		p := problemOf(err)
-		d.render(w, r, p.Status, "tipoff", view{Title: "举报投诉", Problem: p, Body: tipForm{tipDraft: t, Step: "check"}})
+		d.render(w, r, p.Status, "tipoff", view{Title: say("layout.tip"), Problem: p, Body: tipForm{tipDraft: t, Step: "check"}})
 		return nil
 	}
 	var got tipReceipt
@@ -208,7 +214,7 @@ func (d *door) tipSubmit(w http.ResponseWriter, r *http.Request) error {
 	if err := got.carry(scheme + r.Host + "/tipoff/track"); err != nil {
 		return err
 	}
-	d.render(w, r, http.StatusOK, "tipoff_received", view{Title: "已收到举报", Body: got})
+	d.render(w, r, http.StatusOK, "tipoff_received", view{Title: say("received.title"), Body: got})
 	return nil
 }
 
@@ -220,8 +226,7 @@ func (t *tipReceipt) carry(at string) error {
 		return err
 	}
 	t.QR = template.URL("data:image/png;base64," + base64.StdEncoding.EncodeToString(picture)) //nolint:gosec // made of what the service answered
-	text := "训管通举报回执\r\n受理编号：" + t.Number + "\r\n查询码：" + t.Code + "\r\n提交日期：" + date(t.SubmittedOn) + "\r\n答复期限：" + cmp.Or(date(t.Due), "以查询页为准") +
-		"\r\n查询地址：" + at + "\r\n" + t.WhatNext + "\r\n"
+	text := say("received.file_text", t.Number, t.Code, date(t.SubmittedOn), cmp.Or(date(t.Due), say("received.due_later")), at, t.WhatNext)
 	t.File = template.URL("data:text/plain;charset=utf-8;base64," + base64.StdEncoding.EncodeToString([]byte("\ufeff"+text))) //nolint:gosec // as above
 	return nil
 }
@@ -235,7 +240,7 @@ func draft(r *http.Request) (tipDraft, error) {
 	t := tipDraft{
 		Key: get("key"), SubjectKind: get("subject_kind"), Institution: get("institution"), InstitutionName: get("institution_name"),
 		PlaceAddress: get("place_address"), PlaceSignboard: get("place_signboard"), PlacePhone: get("place_phone"), Person: get("person"),
-		Text: strings.ReplaceAll(get("text"), "\r\n", "\n"), HappenedOn: get("happened_on"), Photos: r.PostForm["photo_id"],
+		Text: strings.ReplaceAll(get("text"), "\r\n", "\n"), HappenedOn: get("happened_on"), photoDraft: photosOf(r.PostForm),
 	}
 	if t.Key == "" {
 		t.Key = uuid.NewString()

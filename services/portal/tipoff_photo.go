@@ -26,17 +26,27 @@ const maxPhotos = 6
 // on the other pages.
 const photoForm = attach.MaxBytes + maxBody
 
-// More reports whether f has room for another photo.
-func (f tipForm) More() bool { return len(f.Photos) < maxPhotos }
+// photoDraft is the photos that were added to a form, by their ids. Which there are
+// travels with the form, as all that was said.
+type photoDraft struct {
+	Photos []string `json:"photos,omitempty"`
+}
+
+// photosOf is the photos in form, less the one that is to be dropped.
+func photosOf(form url.Values) photoDraft {
+	return photoDraft{slices.DeleteFunc(slices.Clone(form["photo_id"]), func(id string) bool { return id == form.Get("drop") })}
+}
+
+// More reports whether p has room for another photo.
+func (p photoDraft) More() bool { return len(p.Photos) < maxPhotos }
 
 // PhotoKey makes sending the page's photo twice one photo.
-func (f tipForm) PhotoKey() string { return uuid.NewString() }
+func (p photoDraft) PhotoKey() string { return uuid.NewString() }
 
 // tipPhotos answers POST /tipoff/photos: it passes the photo on, if one was chosen,
-// and shows this page again or goes where the button leads. Which photos there are
-// travels with the form, as all that was said.
+// and shows this page again or goes where the button leads.
 func (d *door) tipPhotos(w http.ResponseWriter, r *http.Request) error {
-	added, failed, err := d.readPhotos(r)
+	failed, err := d.readPhotos(r)
 	if err != nil {
 		return err
 	}
@@ -44,22 +54,14 @@ func (d *door) tipPhotos(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return err
 	}
-	if added != "" && !slices.Contains(t.Photos, added) {
-		t.Photos = append(t.Photos, added)
-	}
 	to, drop := r.PostForm.Get("to"), r.PostForm.Get("drop")
-	t.Photos = slices.DeleteFunc(t.Photos, func(id string) bool { return id == drop })
 	f := tipForm{tipDraft: t, Step: "photos", After: r.PostForm.Get("after")}
 	switch {
 	case failed != nil:
 		d.note(r, failed)
-		p := problemOf(failed)
-		f.Wrong = map[string]string{"photo": p.Detail}
-		for i := range p.Errors {
-			f.Wrong["photo"] = p.Errors[i].Detail
-			p.Errors[i].Pointer = "/photo"
-		}
-		d.render(w, r, p.Status, "tipoff", view{Title: "举报投诉", Problem: p, Body: f})
+		var p *fault.Problem
+		p, f.Wrong = noPhoto(failed)
+		d.render(w, r, p.Status, "tipoff", view{Title: say("layout.tip"), Problem: p, Body: f})
 		return nil
 	case drop != "" || to == "photos":
 	case slices.Contains(tipSteps, to):
@@ -69,25 +71,40 @@ func (d *door) tipPhotos(w http.ResponseWriter, r *http.Request) error {
 	default:
 		f.Step = "who"
 	}
-	d.render(w, r, http.StatusOK, "tipoff", view{Title: "举报投诉", Body: f})
+	d.render(w, r, http.StatusOK, "tipoff", view{Title: say("layout.tip"), Body: f})
 	return nil
 }
 
-// readPhotos reads r's form into r.PostForm and passes its photo on as it comes.
-// It returns the photo's id, "" if none was chosen, or why it was not taken.
-func (d *door) readPhotos(r *http.Request) (added string, failed, err error) {
+// noPhoto is why a photo was not taken, said of the field that it was chosen in.
+func noPhoto(failed error) (*fault.Problem, wrongs) {
+	p := problemOf(failed)
+	wrong := wrongs{"photo": p.Detail}
+	for i := range p.Errors {
+		wrong["photo"] = p.Errors[i].Detail
+		p.Errors[i].Pointer = "/photo"
+	}
+	return p, wrong
+}
+
+// readPhotos reads r's form into r.PostForm and passes its photo on as it comes;
+// its id is the form's last photo_id then. failed is why it was not taken.
+func (d *door) readPhotos(r *http.Request) (failed, err error) {
 	parts, err := r.MultipartReader()
 	if err != nil {
-		return "", nil, fault.Invalid.Errorf("请从照片页提交")
+		return nil, fault.Invalid.Errorf("表单有误，请刷新页面后重试")
 	}
+	added := ""
 	r.PostForm = url.Values{}
 	for room := int64(maxBody); ; {
 		part, err := parts.NextPart()
 		switch {
 		case errors.Is(err, io.EOF):
-			return added, failed, nil
+			if added != "" && !slices.Contains(r.PostForm["photo_id"], added) {
+				r.PostForm.Add("photo_id", added)
+			}
+			return failed, nil
 		case err != nil:
-			return "", nil, cutShort(err)
+			return nil, cutShort(err)
 		case part.FormName() == "photo":
 			if part.FileName() != "" && added == "" && failed == nil {
 				added, failed = d.sendPhoto(r.Context(), r.PostForm, part)
@@ -96,10 +113,10 @@ func (d *door) readPhotos(r *http.Request) (added string, failed, err error) {
 		}
 		text, err := io.ReadAll(io.LimitReader(part, room+1))
 		if err != nil {
-			return "", nil, cutShort(err)
+			return nil, cutShort(err)
 		}
 		if room -= int64(len(text)); room < 0 {
-			return "", nil, fault.TooLarge.Errorf("请求内容过大，至多 1 MiB")
+			return nil, fault.TooLarge.Errorf("请求内容过大，至多 1 MiB")
 		}
 		r.PostForm.Add(part.FormName(), string(text))
 	}

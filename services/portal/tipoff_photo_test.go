@@ -41,9 +41,9 @@ func (d *tipDesk) trackPhoto(_ context.Context, req struct {
 	return kit.File{Name: "TS-1.jpg", Type: "image/jpeg", Body: []byte("pixels of " + req.Photo)}, nil
 }
 
-// postPhoto sends the page of photos; fields are name, value, name, value, in the
+// postPhoto sends a page that takes photos; fields are name, value, name, value, in the
 // order of the page, and the file among them is the one named photo.
-func postPhoto(b *browser, fields ...string) answer {
+func postPhoto(b *browser, path string, fields ...string) answer {
 	b.t.Helper()
 	var form bytes.Buffer
 	m := multipart.NewWriter(&form)
@@ -63,7 +63,7 @@ func postPhoto(b *browser, fields ...string) answer {
 		_, _ = io.WriteString(w, fields[i+1])
 	}
 	_ = m.Close()
-	return b.do("POST", "/tipoff/photos", form.String(), "Content-Type", m.FormDataContentType())
+	return b.do("POST", path, form.String(), "Content-Type", m.FormDataContentType())
 }
 
 // TestTipPhotos: photos are added one at a time, without scripts; which there are
@@ -75,7 +75,7 @@ func TestTipPhotos(t *testing.T) {
 	said := []string{"key", "0199-photo-form", "subject_kind", "PLACE", "place_address", "人民路 2 号", "text", "无证办学在楼上", "photo_key", "0199-photo-key"}
 	with := func(more ...string) []string { return append(append([]string{}, said...), more...) }
 	s.log.Reset()
-	first := postPhoto(b, with("photo", "aaaa", "to", "photos")...)
+	first := postPhoto(b, "/tipoff/photos", with("photo", "aaaa", "to", "photos")...)
 	first.want(t, 200, `name="photo_id" value="aaaa"`, "照片 1，已添加", `value="无证办学在楼上"`, `enctype="multipart/form-data"`)
 	if len(d.keys) != 1 || d.keys[0] != "0199-photo-key" {
 		t.Errorf("sent under the keys %v", d.keys)
@@ -83,21 +83,21 @@ func TestTipPhotos(t *testing.T) {
 	if all := strings.Join(d.seen, "\n"); strings.Contains(all, "张三") || strings.Contains(all, "139876") || !strings.Contains(all, "aaaa") {
 		t.Errorf("the service was told %s", all)
 	}
-	second := postPhoto(b, with("photo_id", "aaaa", "photo", "bad", "to", "photos")...)
+	second := postPhoto(b, "/tipoff/photos", with("photo_id", "aaaa", "photo", "bad", "to", "photos")...)
 	second.want(t, 400, "不接受 PDF", `href="#photo"`, `name="photo_id" value="aaaa"`, `value="无证办学在楼上"`, "出错：")
-	postPhoto(b, with("photo_id", "aaaa", "photo", "bbbb", "drop", "aaaa")...).want(t, 200, `name="photo_id" value="bbbb"`, "照片 1，已添加")
+	postPhoto(b, "/tipoff/photos", with("photo_id", "aaaa", "photo", "bbbb", "drop", "aaaa")...).want(t, 200, `name="photo_id" value="bbbb"`, "照片 1，已添加")
 	for at, want := range map[string]string{"": "要不要留下您的身份", "what": "发生了什么"} {
-		got := postPhoto(b, with("photo", "", "to", at)...)
+		got := postPhoto(b, "/tipoff/photos", with("photo", "", "to", at)...)
 		got.want(t, 200, "<h1>"+want)
 	}
-	postPhoto(b, with("after", "check", "photo", "cccc")...).want(t, 200, "请核对后提交", "1 张", `name="photo_id" value="cccc"`)
+	postPhoto(b, "/tipoff/photos", with("after", "check", "photo", "cccc")...).want(t, 200, "请核对后提交", "1 张", `name="photo_id" value="cccc"`)
 	full := with()
 	for i := range maxPhotos {
 		full = append(full, "photo_id", fmt.Sprint("p", i))
 	}
-	postPhoto(b, append(full, "photo", "dddd")...).want(t, 400, "至多 6 张")
-	postPhoto(b, append(full, "photo", "", "to", "photos")...).want(t, 200, "已添加 6 张")
-	postPhoto(b, with("photo", strings.Repeat("x", attach.MaxBytes+2<<20))...).want(t, 413, "照片过大")
+	postPhoto(b, "/tipoff/photos", append(full, "photo", "dddd")...).want(t, 400, "至多 6 张")
+	postPhoto(b, "/tipoff/photos", append(full, "photo", "", "to", "photos")...).want(t, 200, "已添加 6 张")
+	postPhoto(b, "/tipoff/photos", with("photo", strings.Repeat("x", attach.MaxBytes+2<<20))...).want(t, 413, "照片过大")
 	if s.log.Len() != 0 {
 		t.Errorf("log: %s", s.log)
 	}
@@ -113,6 +113,39 @@ func TestTipPhotos(t *testing.T) {
 	}
 	postForm(b, "/tipoff/photo", map[string][]string{"number": {"1"}, "code": {"wrong"}, "photo": {"aaaa"}}).want(t, 404)
 	for name, a := range map[string]answer{"first": first, "second": second} {
+		whole(t, name, a)
+	}
+}
+
+// TestSupplementPhotos: what is supplemented takes photos as a tip-off does, one at a
+// time and without scripts; nothing is sent before the last button, and what was
+// typed stays.
+func TestSupplementPhotos(t *testing.T) {
+	t.Parallel()
+	s, d := withDesk(t)
+	b := s.browser(Public)
+	s.log.Reset()
+	with := func(more ...string) []string {
+		return append([]string{"number", "TS-1", "code", deskCode, "text", "收据\n见照片", "photo_key", "0199-supplement"}, more...)
+	}
+	const at = "/tipoff/supplement"
+	first := postPhoto(b, at, with("photo", "aaaa", "to", "photos")...)
+	first.want(t, 200, `name="photo_id" value="aaaa"`, "照片 1，已添加", ">收据\n见照片</textarea>", `enctype="multipart/form-data"`, "提交补充")
+	bad := postPhoto(b, at, with("photo_id", "aaaa", "photo", "bad")...)
+	bad.want(t, 400, "不接受 PDF", `href="#photo"`, `name="photo_id" value="aaaa"`, ">收据\n见照片</textarea>", "出错：")
+	postPhoto(b, at, with("photo_id", "aaaa", "photo", "", "drop", "aaaa")...).want(t, 200, "提交补充", ">收据\n见照片</textarea>")
+	if len(d.supplements) != 0 {
+		t.Errorf("the service was told before the form was sent: %+v", d.supplements)
+	}
+	postPhoto(b, at, "number", "TS-1", "code", "wrong", "text", "见照片", "photo", "aaaa", "to", "photos").want(t, 404, "没有找到")
+	postPhoto(b, at, with("photo_id", "aaaa", "photo", "bbbb")...).want(t, 200, "已办理") // what was chosen goes along
+	if got := d.supplements; len(got) != 1 || strings.Join(got[0].Photos, " ") != "aaaa bbbb" || got[0].Text != "收据\n见照片" {
+		t.Errorf("the service was told of %+v", got)
+	}
+	if s.log.Len() != 0 {
+		t.Errorf("log: %s", s.log)
+	}
+	for name, a := range map[string]answer{"first": first, "bad": bad} {
 		whole(t, name, a)
 	}
 }

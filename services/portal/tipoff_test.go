@@ -31,6 +31,13 @@ type tipDesk struct {
 	seen []string // of each request: headers and body
 	said []tipSaid
 	keys []string // of photos
+
+	supplements []supplementSaid
+}
+
+type supplementSaid struct {
+	pairSaid
+	Photos []string `json:"photos,omitempty"`
 }
 
 type tipSaid struct {
@@ -70,6 +77,14 @@ func (d *tipDesk) track(_ context.Context, req pairSaid) (map[string]any, error)
 	}, nil
 }
 
+// supplement takes what was asked for.
+func (d *tipDesk) supplement(ctx context.Context, req supplementSaid) (map[string]any, error) {
+	d.mu.Lock()
+	d.supplements = append(d.supplements, req)
+	d.mu.Unlock()
+	return d.track(ctx, req.pairSaid)
+}
+
 // judge takes both of a reporter's last words; one is too short.
 func (d *tipDesk) judge(ctx context.Context, req struct {
 	pairSaid
@@ -95,7 +110,7 @@ func withDesk(t *testing.T) (*suite, *tipDesk) {
 	api := &kit.API{Title: "tipoff", Verifier: s.Signer.verifierFor("tipoff"), Policy: auth.Roles(map[string][]auth.Permission{"intake": {auth.Permit("x")}}), Log: s.Log}
 	kit.Route(api, "POST /v1/tips", "SubmitTip", auth.Public, d.submit, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/track", "TrackTip", auth.Public, d.track, kit.Unseen)
-	kit.Route(api, "POST /v1/tips/supplement", "SupplementTip", auth.Public, d.track, kit.Unseen)
+	kit.Route(api, "POST /v1/tips/supplement", "SupplementTip", auth.Public, d.supplement, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/rate", "RateTip", auth.Public, d.judge, kit.Unseen)
 	kit.Route(api, "POST /v1/tips/unsolved", "UnsolvedTip", auth.Public, d.judge, kit.Unseen)
 	kit.Upload(api, "POST /v1/photos", "AddPhoto", auth.Public, 11<<20, d.addPhoto, kit.Unseen)
@@ -148,8 +163,7 @@ func TestTipPages(t *testing.T) {
 	pair := url.Values{"number": {"TS-2026-1122-0837"}, "code": {deskCode}}
 	shown := postForm(b, "/tipoff/track", pair)
 	shown.want(t, 200, "姑苏区教育局", "2026 年 11 月 24 日", "已处理", "请补充日期", "曾因核实被查看", `action="/tipoff/supplement"`, "办理中&lt;script&gt;")
-	pair.Set("text", "三月一日")
-	done := postForm(b, "/tipoff/supplement", pair)
+	done := postPhoto(b, "/tipoff/supplement", "number", "TS-2026-1122-0837", "code", deskCode, "text", "三月一日")
 	done.want(t, 200, "已办理")
 	again := postForm(b, "/tipoff/unsolved", url.Values{"number": {"TS-ENDED"}, "code": {deskCode}, "text": {"short"}})
 	again.want(t, 400, "至少 5 个字符", "要求重新办理", ">short</textarea>", "姑苏区教育局")

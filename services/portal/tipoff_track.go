@@ -11,7 +11,7 @@ import (
 
 // trackForm answers GET /tipoff/track.
 func (d *door) trackForm(w http.ResponseWriter, r *http.Request) error {
-	d.render(w, r, http.StatusOK, "tipoff_track", view{Title: "查询办理进度", Body: &tracked{}})
+	d.render(w, r, http.StatusOK, "tipoff_track", view{Title: say("track.heading"), Body: &tracked{}})
 	return nil
 }
 
@@ -20,6 +20,8 @@ type tracked struct {
 	Number, Code string // as typed; for the next form on the page, never for an address
 	Found        bool
 	Said         map[string]string // what was typed, if it has to be typed again
+	photoDraft                     // that were added to what was typed
+	Wrong        wrongs
 	Tip          struct {
 		Number      string
 		StateName   string `json:"state_name"`
@@ -46,6 +48,7 @@ type tracked struct {
 		Photos []struct {
 			ID            string
 			Width, Height int
+			AddedOn       day.Date `json:"added_on"`
 		}
 		Notices []string
 	}
@@ -62,33 +65,77 @@ func (d *door) showTip(w http.ResponseWriter, r *http.Request, path string, says
 	if err := r.ParseForm(); err != nil {
 		return fault.Invalid.Wrap(err)
 	}
-	said := map[string]string{}
-	for _, name := range append([]string{"number", "code"}, says...) {
-		if v := strings.TrimSpace(r.PostForm.Get(name)); v != "" {
-			said[name] = strings.ReplaceAll(v, "\r\n", "\n")
-		}
+	t := trackedOf(r, says...)
+	failed := d.askTip(r, path, t.whole(), &t)
+	if failed != nil && len(t.Said) > 2 && fault.KindOf(failed) != fault.NotFound {
+		t.Found = d.askTip(r, "/v1/tips/track", t.pair(), &t) == nil
 	}
-	t := tracked{Number: said["number"], Code: said["code"], Said: said}
-	failed := d.askTip(r, path, said, &t)
-	if failed != nil && len(said) > 2 && fault.KindOf(failed) != fault.NotFound {
-		if err := d.askTip(r, "/v1/tips/track", map[string]string{"number": said["number"], "code": said["code"]}, &t); err == nil {
-			t.Found = true
-		}
-	}
-	code, page := http.StatusOK, view{Title: "办理进度", Done: len(says) > 0, Body: &t}
+	code, page := http.StatusOK, view{Title: say("track.title"), Done: len(says) > 0, Body: &t}
 	if failed != nil {
 		d.note(r, failed)
-		page = view{Title: "查询办理进度", Problem: problemOf(failed), Body: &t}
+		page = view{Title: say("track.heading"), Problem: problemOf(failed), Body: &t}
 		code = page.Problem.Status
 	} else {
-		t.Found, t.Said = true, nil
+		t.Found, t.Said, t.photoDraft = true, nil, photoDraft{}
 	}
 	d.render(w, r, code, "tipoff_track", page)
 	return nil
 }
 
+// supplement answers POST /tipoff/supplement: photos are added one by one, as to a
+// tip-off, and the page is shown again, or all of it is sent.
+func (d *door) supplement(w http.ResponseWriter, r *http.Request) error {
+	failed, err := d.readPhotos(r)
+	if err != nil {
+		return err
+	}
+	if failed == nil && r.PostForm.Get("to") == "" && r.PostForm.Get("drop") == "" {
+		return d.showTip(w, r, "/v1/tips/supplement", "text")
+	}
+	t := trackedOf(r, "text")
+	if err := d.askTip(r, "/v1/tips/track", t.pair(), &t); err != nil {
+		return err
+	}
+	t.Found = true
+	code, page := http.StatusOK, view{Title: say("track.title"), Body: &t}
+	if failed != nil {
+		d.note(r, failed)
+		page.Problem, t.Wrong = noPhoto(failed)
+		code = page.Problem.Status
+	}
+	d.render(w, r, code, "tipoff_track", page)
+	return nil
+}
+
+// trackedOf is what r's form says: the receipt, what is named in says, and photos.
+func trackedOf(r *http.Request, says ...string) tracked {
+	t := tracked{Said: map[string]string{}, photoDraft: photosOf(r.PostForm)}
+	for _, name := range append([]string{"number", "code"}, says...) {
+		if v := strings.TrimSpace(r.PostForm.Get(name)); v != "" {
+			t.Said[name] = strings.ReplaceAll(v, "\r\n", "\n")
+		}
+	}
+	t.Number, t.Code = t.Said["number"], t.Said["code"]
+	return t
+}
+
+// pair is the receipt alone, as the service takes it.
+func (t *tracked) pair() map[string]any { return map[string]any{"number": t.Number, "code": t.Code} }
+
+// whole is all that was said, as the service takes it.
+func (t *tracked) whole() map[string]any {
+	all := t.pair()
+	for name, v := range t.Said {
+		all[name] = v
+	}
+	if len(t.Photos) > 0 {
+		all["photos"] = t.Photos
+	}
+	return all
+}
+
 // askTip says said to path and reads into t how the tip-off stands.
-func (d *door) askTip(r *http.Request, path string, said map[string]string, t *tracked) error {
+func (d *door) askTip(r *http.Request, path string, said map[string]any, t *tracked) error {
 	body, err := json.Marshal(said)
 	if err != nil {
 		return err

@@ -29,7 +29,7 @@ func short(d time.Duration) string { return d.Round(10 * time.Microsecond).Strin
 
 // listTraces answers GET /trial/traces.
 func (d *door) listTraces(w http.ResponseWriter, r *http.Request) error {
-	d.render(w, r, http.StatusOK, "traces", view{Title: "调用链", Body: d.traces.Recent()})
+	d.render(w, r, http.StatusOK, "traces", view{Title: say("layout.traces"), Body: d.traces.Recent()})
 	return nil
 }
 
@@ -48,7 +48,7 @@ func (d *door) showTrace(w http.ResponseWriter, r *http.Request) error {
 		Story
 		Bars []bar
 	}
-	d.render(w, r, http.StatusOK, "trace", view{Title: "调用链：" + st.Root, Body: waterfall{st, st.bars()}})
+	d.render(w, r, http.StatusOK, "trace", view{Title: say("trace.title", st.Root), Body: waterfall{st, st.bars()}})
 	return nil
 }
 
@@ -88,6 +88,6 @@ func (st Story) Text() string {
 		fmt.Fprintf(&b, "%s%s%s %s（+%s，%s）\n", strings.Repeat("  ", len(above)), mark, l.Service, l.Name, short(l.Start.Sub(st.Start)), short(l.End.Sub(l.Start)))
 		above, crossed = append(above, l.Depth), append(crossed, n)
 	}
-	return fmt.Sprintf("%d 段，%d 个服务（%s），经 Kafka %d 次，前后相接最多 %d 次，历时 %s\n%s",
+	return say("trace.sum",
 		len(st.Lines), len(st.Services), strings.Join(st.Services, "、"), hops, longest, st.TookText(), b.String())
 }

@@ -89,7 +89,7 @@ func (d *door) moveTo(w http.ResponseWriter, r *http.Request, to time.Time) (app
 
 // timeForm answers GET /trial/time.
 func (d *door) timeForm(w http.ResponseWriter, r *http.Request) error {
-	d.render(w, r, http.StatusOK, "time", view{Title: "试用时间", Done: r.URL.Query().Get("done") == "1"})
+	d.render(w, r, http.StatusOK, "time", view{Title: say("time.heading"), Done: r.URL.Query().Get("done") == "1"})
 	return nil
 }
 

@@ -1,8 +1,10 @@
 package portal
 
 import (
-	_ "embed" // words.json
+	_ "embed" // words.json, zh-CN.json
 	"encoding/json"
+	"fmt"
+	"strings"
 )
 
 // vocabulary is the words for codes and fields. The pages in web/ import the same
@@ -37,4 +39,27 @@ func name(code string) string {
 		return n
 	}
 	return code
+}
+
+//go:embed zh-CN.json
+var catalogueJSON []byte
+
+// catalogue is what the pages that are made here say, by page and key. Templates
+// hold no words; what is said of a failure stands where something fails.
+var catalogue = func() map[string]map[string]string {
+	var all map[string]map[string]string
+	if err := json.Unmarshal(catalogueJSON, &all); err != nil {
+		panic(err) // a file of this program
+	}
+	return all
+}()
+
+// say is the text under key, page.name, with args in the places of its verbs.
+func say(key string, args ...any) string {
+	page, of, _ := strings.Cut(key, ".")
+	text := catalogue[page][of]
+	if len(args) == 0 {
+		return text
+	}
+	return fmt.Sprintf(text, args...)
 }

@@ -9,21 +9,23 @@ import (
 
 	"xunguan/pkg/attach"
 	"xunguan/pkg/auth"
+	"xunguan/pkg/day"
 	"xunguan/pkg/fault"
 	"xunguan/pkg/kit"
 	"xunguan/pkg/once"
 	"xunguan/pkg/pg"
 )
 
-// AddPhoto is a photo for a tip-off that is not sent yet.
+// AddPhoto is a photo for a tip-off, or a supplement to one, that is not sent yet.
 type AddPhoto struct{ once.Key }
 
 // Photo is a photo that was taken in.
 type Photo struct {
-	ID     string `json:"id" description:"for photos of the tip-off; who has it may send it"`
-	Size   int    `json:"bytes"`
-	Width  int    `json:"width" description:"pixels"`
-	Height int    `json:"height" description:"pixels"`
+	ID      string   `json:"id" description:"for photos of the tip-off; who has it may send it"`
+	Size    int      `json:"bytes"`
+	Width   int      `json:"width" description:"pixels"`
+	Height  int      `json:"height" description:"pixels"`
+	AddedOn day.Date `json:"added_on" description:"the day it was taken in"`
 }
 
 // AddPhoto takes a photo in, without its name, place, time and camera. The same
@@ -35,7 +37,7 @@ func (s *Service) AddPhoto(ctx context.Context, req AddPhoto, r io.Reader) (Phot
 	}
 	id := hex.EncodeToString(s.Pepper.mac("photo", req.IdempotencyKey)[:16])
 	a, err := s.Photos.Take(pg.Worker(auth.With(ctx, auth.Caller{}), "tipoff:photo"), id, p)
-	return Photo{a.ID, a.Size, a.Width, a.Height}, err
+	return Photo{a.ID, a.Size, a.Width, a.Height, a.AddedOn}, err
 }
 
 // ReadPhoto asks for a photo of a tip-off.
@@ -77,7 +79,7 @@ func (s *Service) photos(ctx context.Context, tx pgx.Tx, tip string) ([]Photo, e
 	all, err := s.Photos.List(ctx, tx, tip)
 	list := []Photo{}
 	for _, a := range all {
-		list = append(list, Photo{a.ID, a.Size, a.Width, a.Height})
+		list = append(list, Photo{a.ID, a.Size, a.Width, a.Height, a.AddedOn})
 	}
 	return list, err
 }

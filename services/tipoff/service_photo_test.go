@@ -84,11 +84,29 @@ func TestPhotos(t *testing.T) {
 	pair.Code = "wrong"
 	_, err = b.TrackPhoto(t.Context(), tipoff.TrackPhoto{TrackTip: pair, Photo: one.ID})
 	want(t, err, fault.NotFound)
+	b.ok(b.AcceptTip(b.as("market"), tipoff.AcceptTip{Key: b.key(), ID: id}))
+	b.ok(b.AskReporter(b.as("market"), tipoff.AskReporter{Key: b.key(), ID: id, Text: "请补充收据"}))
 	b.at("2026-03-05")
-	b.add(50)
+	later := b.add(50)
+	pair.Code = r.Code
+	supplement := func(photos ...string) (tipoff.Track, error) {
+		return b.SupplementTip(t.Context(), tipoff.SupplementTip{TrackTip: pair, Text: "收据见照片", Photos: photos})
+	}
+	_, err = supplement(later, strings.Repeat("0", 32))
+	want(t, err, fault.Invalid)
+	if k := b.track(r); k.State != tipoff.Waiting || len(k.Photos) != 2 {
+		t.Errorf("half a supplement was taken: %+v", k)
+	}
+	if k, err := supplement(later); err != nil || len(k.Photos) != 3 || k.State != tipoff.Handling {
+		t.Errorf("after the supplement: %+v, %v", k, err)
+	}
+	if c, err := b.FindTip(b.as("market"), tipoff.FindTip{ID: id}); err != nil || !slices.ContainsFunc(c.Photos, func(p tipoff.Photo) bool { return p.ID == later && p.AddedOn.String() == "2026-03-05" }) {
+		t.Errorf("the office sees %+v, %v", c.Photos, err)
+	}
+	b.add(60)
 	b.at("2026-03-07")
 	b.settle()
-	if keys := b.store.Keys(t); len(keys) != 2 || !slices.Contains(keys, one.ID) {
+	if keys := b.store.Keys(t); len(keys) != 3 || !slices.Contains(keys, one.ID) {
 		t.Errorf("objects %v: want those of the tip-off", keys)
 	}
 }

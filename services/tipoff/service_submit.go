@@ -291,11 +291,12 @@ func (s *Service) track(ctx context.Context, tx pgx.Tx, t *Tip) (Track, error) {
 // SupplementTip is a reporter's answer to what was asked.
 type SupplementTip struct {
 	TrackTip
-	Text string `json:"text" minLength:"1" maxLength:"5000"`
+	Text   string   `json:"text" minLength:"1" maxLength:"5000"`
+	Photos []string `json:"photos,omitempty" maxItems:"6" description:"ids of photos that were added"`
 }
 
-// SupplementTip answers every open question of the tip-off, once; the clocks go on
-// by as many days as they stood still.
+// SupplementTip answers every open question of the tip-off, once, and adds photos to
+// it; the clocks go on by as many days as they stood still.
 func (s *Service) SupplementTip(ctx context.Context, req SupplementTip) (Track, error) {
 	return s.byReceipt(ctx, "tipoff:supplement", req.TrackTip, func(ctx context.Context, tx pgx.Tx, t *Tip) error {
 		step, ok := own(t.State, "supplement")
@@ -303,6 +304,9 @@ func (s *Service) SupplementTip(ctx context.Context, req SupplementTip) (Track, 
 			return fault.Conflict.Errorf("目前没有需要您补充的问题")
 		}
 		if err := saveSupplement(ctx, tx, t.ID, req.Text, s.today()); err != nil {
+			return err
+		}
+		if err := s.Photos.Bind(ctx, tx, t.ID, "", req.Photos); err != nil {
 			return err
 		}
 		if err := s.goOn(ctx, tx, t); err != nil {

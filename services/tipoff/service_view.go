@@ -10,6 +10,7 @@ import (
 
 	"xunguan/pkg/auth"
 	"xunguan/pkg/day"
+	"xunguan/pkg/division"
 	"xunguan/pkg/event"
 	"xunguan/pkg/flow"
 	"xunguan/pkg/once"
@@ -330,28 +331,34 @@ func item(t *Tip, cs []Clock) Item {
 	return it
 }
 
-// Summary is public counts. Fewer than five of a kind are not told apart, so that
-// nobody is found in a small place.
+// Summary is how many tip-offs there are: to an official those that its list shows,
+// to the public all, of which fewer than five of a kind are not told apart, so
+// that nobody is found in a small place.
 type Summary struct {
 	Total      int     `json:"total"`
 	ByState    []Count `json:"by_state"`
 	ByCategory []Count `json:"by_category"`
 
-	AsOf time.Time `json:"as_of" description:"legal time of the count"`
+	Place string    `json:"place,omitempty" description:"the jurisdiction that is counted; absent is all"`
+	AsOf  time.Time `json:"as_of" description:"legal time of the count"`
 }
 
 // fewest is the least number that is told on its own.
 const fewest = 5
 
-// Summarise counts all tip-offs.
+// Summarise counts tip-offs.
 func (s *Service) Summarise(ctx context.Context, _ struct{}) (Summary, error) {
-	return pg.InTx(pg.Worker(auth.With(ctx, auth.Caller{}), "tipoff:summary"), s.DB, func(tx pgx.Tx) (Summary, error) {
+	ctx, place := pg.Tally(ctx, "tipoff:summary")
+	return pg.InTx(ctx, s.DB, func(tx pgx.Tx) (Summary, error) {
 		byState, err := countTips(ctx, tx, `state`)
 		if err != nil {
 			return Summary{}, err
 		}
 		byCategory, err := countTips(ctx, tx, `CASE WHEN category = '' THEN suggested ELSE category END`)
-		sum := Summary{ByState: coarse(byState), ByCategory: coarse(byCategory), AsOf: s.Now()}
+		sum := Summary{ByState: byState, ByCategory: byCategory, Place: division.Name(place), AsOf: s.Now()}
+		if place == "" {
+			sum.ByState, sum.ByCategory = coarse(byState), coarse(byCategory)
+		}
 		for _, c := range sum.ByState {
 			sum.Total += c.Count
 		}

@@ -202,7 +202,7 @@ func listQuestions(ctx context.Context, tx pgx.Tx, tip string) ([]Question, erro
 	return rows[Question](ctx, tx, `SELECT text, asked_on, answer, answered_on FROM questions WHERE tip_id = $1 ORDER BY id`, tip)
 }
 
-// countTips counts all tips by what group says, a column or an expression of ours.
+// countTips counts the tips in sight by what group says, a column or an expression of ours.
 func countTips(ctx context.Context, tx pgx.Tx, group string) ([]Count, error) {
 	return rows[Count](ctx, tx, `SELECT `+group+` AS name, count(*)::int AS count FROM tips GROUP BY 1 ORDER BY 2 DESC, 1`)
 }

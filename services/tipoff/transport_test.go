@@ -193,7 +193,7 @@ func upload(t testing.TB, text string) (body, contentType string) {
 	return buf.String(), w.FormDataContentType()
 }
 
-// TestWhoSees is lists and views: an office sees its own, a handler facts alone.
+// TestWhoSees is lists, counts and views: an office sees its own, a handler facts alone.
 func TestWhoSees(t *testing.T) {
 	t.Parallel()
 	b := newBench(t)
@@ -205,6 +205,9 @@ func TestWhoSees(t *testing.T) {
 		list, err := b.ListTips(b.as(who), tipoff.ListTips{})
 		if err != nil || len(list.Items) != n {
 			t.Errorf("%s lists %d, %v; want %d", who, len(list.Items), err, n)
+		}
+		if sum, err := b.Summarise(b.as(who), struct{}{}); err != nil || sum.Total != n || sum.Place == "" {
+			t.Errorf("%s counts %+v, %v; want %d", who, sum, err, n)
 		}
 	}
 	box, err := b.Inbox(b.as("market"), struct{}{})

@@ -2,7 +2,8 @@ import { readFile } from 'node:fs/promises'
 import { expect, test, type Page } from '@playwright/test'
 import { doors } from './playwright.config.ts'
 import { act, openVisit } from './inspection.ts'
-import { become, look, shoot } from './page.ts'
+import { become, look, open, send, shoot, track } from './page.ts'
+import { be, institution, tip } from './suite.ts'
 
 /** What a photo brings along that its taker does not know of. */
 const mark = 'GPS N31.30 E120.60 张三 13987654321'
@@ -89,6 +90,42 @@ for (const scripts of [true, false]) {
     expect(answer.headers()['content-disposition']).toMatch(/^attachment;/)
     await become(drawing, 'city') // who arbitrates does not see what the reporter sent
     expect((await drawing.request.get(`${doors.staff}${await link.getAttribute('href')}`)).status()).toBe(404)
+  })
+}
+
+for (const scripts of [true, false]) {
+  test(`photos of a supplement, ${scripts ? 'with' : 'without'} scripts: added one by one, kept with what was typed, seen by the office`, async ({ page: drawing, browser }) => {
+    const receipt = await tip(await institution())
+    await (await be('examiner')).post(`tipoff/v1/tips/${receipt.id}/ask`, { text: '请补充收据。' })
+    const own = await browser.newContext({ javaScriptEnabled: scripts, baseURL: doors.public, viewport: drawing.viewportSize() })
+    const page = await own.newPage()
+    await track(page, receipt)
+    await page.getByLabel('补充说明').fill('收据见照片。')
+    await page.getByLabel('选择或拍摄').setInputFiles(file(Buffer.from('%PDF-1.7 pretends to be a photo'), '收据.jpg'))
+    await page.getByRole('button', { name: '添加这张照片' }).click()
+    await expect(page.getByRole('alert')).toContainText('不接受 PDF')
+    await page.getByLabel('选择或拍摄').setInputFiles(file(await photo(drawing)))
+    await page.getByRole('button', { name: '添加这张照片' }).click()
+    await expect(page.getByText('照片 1，已添加')).toBeVisible()
+    if (scripts) {
+      await look(page)
+      await shoot(page, 'track supplement')
+    }
+    await page.getByLabel('选择或拍摄').setInputFiles(file(await photo(drawing)))
+    await send(page, '提交补充') // a photo that was chosen goes along
+    await expect(page.getByRole('status')).toContainText('已办理')
+    await expect(page.getByText(/照片 2（800×600/)).toBeVisible()
+    const saved = page.waitForEvent('download')
+    await page.getByRole('button', { name: /下载\s*照片 2/ }).click()
+    const body = await readFile(await (await saved).path())
+    expect(body.includes('GPS') || body.includes('13987654321')).toBe(false)
+    await own.close()
+    if (!scripts) return
+    await become(drawing, 'examiner')
+    await open(drawing, `/tips/${receipt.id}`)
+    await expect(drawing.locator('main')).toContainText('收据见照片。')
+    await expect(drawing.getByRole('link', { name: /下载照片 2/ })).toContainText('添加')
+    await look(drawing)
   })
 }
 

@@ -2,7 +2,7 @@
 // are wrong, services that are away.
 import { expect, test } from '@playwright/test'
 import { doors } from './playwright.config.ts'
-import { become, look, open, shoot } from './page.ts'
+import { become, loaded, look, open, shoot } from './page.ts'
 import { apply, be } from './suite.ts'
 
 test('nobody is logged in: one way on', async ({ page }) => {
@@ -126,13 +126,25 @@ test('the figures lead to their lists, and a licence prints on A4', async ({ pag
   await become(page, 'examiner')
   await open(page, '/situation')
   await expect(page.locator('.figures li')).toHaveCount(8)
-  await expect(page.getByText('数据截至')).toHaveCount(4)
+  await expect(page.getByText('江苏省苏州市姑苏区 · 数据截至')).toHaveCount(4)
   await expect(page.getByRole('img').first()).toBeVisible()
   await shoot(page, 'situation')
   await page.getByText('查看数据').first().click()
   await look(page)
+  const figures = await page.locator('.figures a').evaluateAll((all) => all.map((a) => ({ to: a.getAttribute('href')!, count: Number(a.querySelector('strong')!.textContent) })))
   await page.getByRole('link', { name: /黑名单/ }).click()
   await expect(page).toHaveURL(/list=BLACK&state=PUBLISHED/)
+  for (const { to, count } of project.name === 'desktop' ? figures : []) {
+    await page.goto(doors.staff + to)
+    await loaded(page)
+    let rows = await page.locator('tbody tr').count()
+    for (const next = page.getByRole('link', { name: '下一页' }); (await next.count()) > 0; rows += await page.locator('tbody tr').count()) {
+      const last = await page.locator('tbody th').last().textContent()
+      await next.click()
+      await expect(page.locator('tbody th').last()).not.toHaveText(last!)
+    }
+    expect(rows, `${to} lists what the figure counts`).toBe(count)
+  }
   const { items } = await (await be('examiner')).get<{ items: { id: string }[] }>('licensing/v1/institutions')
   await open(page, `/print/institutions/${items[0]!.id}/licence`)
   await look(page)

@@ -39,6 +39,7 @@ const when = <K extends string>(key: K, value: string | undefined) => (value ? {
 const applicationStates: Schema<'Licensing_LicensingState'>[] = ['SUBMITTED', 'RETURNED', 'NOT_ACCEPTED', 'ACCEPTED', 'PUBLIC_NOTICE', 'GRANTED', 'REFUSED', 'WITHDRAWN']
 const entryStates: Schema<'Licensing_LicensingEntryState'>[] = ['PROPOSED', 'APPROVED', 'REFUSED', 'PUBLISHED', 'REMOVED']
 const tipStates: Schema<'Tipoff_TipoffState'>[] = ['RECEIVED', 'TRIAGED', 'DISPATCHED', 'RETURNED', 'DISPATCHED_AGAIN', 'ARBITRATION', 'ASSIGNED', 'HANDLING', 'WAITING', 'ANSWERED', 'CLOSED', 'MERGED', 'NOT_TRAINING']
+// eslint-disable-next-line no-restricted-syntax -- tipoff's codes for them are words
 const tipCategories: Schema<'Tipoff_TipoffCategory'>[] = ['超期预收费', '退费难', '无证照培训', '虚假宣传', '超标超前', '违规高收费', '占用节假日', '在职教师', '消防安全', '其他', '非培训事项']
 const taskStates = ['PLANNED', 'COMMITTED', 'DRAWN', 'VISITING', 'VISITED', 'RECTIFYING', 'RECTIFIED', 'FAILED', 'ESCALATED', 'ORDERED', 'CLOSED', 'PUBLISHED', 'WITHDRAWN', 'CANCELLED']
 

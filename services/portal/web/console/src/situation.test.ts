@@ -9,6 +9,10 @@ const all = [
   ofInspection({ counts: [{ kind: 'JOINT', state: 'PLANNED', n: 2 }, { kind: 'JOINT', state: 'PUBLISHED', n: 1 }, { kind: 'RECTIFICATION', state: 'OVERDUE', n: 4 }], as_of: at }),
   ofTipoff({ total: 30, by_state: [{ name: 'CLOSED', count: 30 }], by_category: [], as_of: at }),
 ]
+const ours = [
+  ofLicensing({ institutions: 6, by_status: {}, by_list: {}, place: '江苏省苏州市姑苏区', as_of: at } as never),
+  ofTipoff({ total: 30, by_state: [{ name: 'CLOSED', count: 30 }], by_category: [], place: '江苏省苏州市姑苏区', as_of: at }),
+]
 const figures = all.flatMap((p) => p.figures)
 
 test('at most eight figures, each with what it means and a list of this console behind it', () => {
@@ -24,4 +28,10 @@ test('at most eight figures, each with what it means and a list of this console 
 
 test('a figure is what the service counts', () => {
   expect(figures.map((f) => f.value)).toEqual(['60', '7', '2', '9', '3', '4', '30', '少于 5'])
+})
+
+test('the place is named that is counted; an office is told of few, too', () => {
+  expect(all.map((p) => p.place)).toEqual(['全部辖区', '全部辖区', '全部辖区', '全部辖区'])
+  expect(ours.map((p) => p.place)).toEqual(['江苏省苏州市姑苏区', '江苏省苏州市姑苏区'])
+  expect(ours[1]!.figures.map((f) => f.value)).toEqual(['30', '0'])
 })

@@ -7,13 +7,14 @@ import { t, word } from './catalogue'
 export interface Figure { name: string; value: string; what: string; to: string }
 /** A Table is numbers by kind, for a chart and for the table behind it. */
 export interface Table { title: string; rows: { name: string; value: number }[] }
-/** A Part is what one service counts. */
-export interface Part { as_of: string; figures: Figure[]; tables: Table[] }
+/** A Part is what one service counts, and of which place. */
+export interface Part { as_of: string; place: string; figures: Figure[]; tables: Table[] }
 
 export function ofLicensing(s: Schema<'Licensing_LicensingSummary'>): Part {
   const list = (name: 'WHITE' | 'BLACK') => String(s.by_list?.[name] ?? 0)
   return {
     as_of: s.as_of,
+    place: s.place ?? t('situation.everywhere'),
     figures: [
       { name: t('situation.institutions'), value: String(s.institutions), what: t('situation.institutions_what'), to: '/institutions' },
       { name: t('situation.white'), value: list('WHITE'), what: t('situation.white_what'), to: '/list-entries?list=WHITE&state=PUBLISHED' },
@@ -26,6 +27,7 @@ export function ofLicensing(s: Schema<'Licensing_LicensingSummary'>): Part {
 export function ofEscrow(s: Schema<'Escrow_EscrowSummary'>): Part {
   return {
     as_of: s.as_of,
+    place: s.place ?? t('situation.everywhere'),
     figures: [{ name: t('situation.flags'), value: String(s.open_flags), what: t('situation.flags_what'), to: '/flags?state=OPEN' }],
     tables: [],
   }
@@ -37,6 +39,7 @@ export function ofInspection(s: Schema<'Inspection_InspectionPublicFigures'>): P
   const byKind = ['RANDOM', 'JOINT', 'SWEEP'].map((kind) => ({ name: word('tasks', kind), value: Number(sum(kind)) }))
   return {
     as_of: s.as_of,
+    place: s.place ?? t('situation.everywhere'),
     figures: [
       { name: t('situation.joint'), value: sum('JOINT'), what: t('situation.joint_what'), to: '/tasks?kind=JOINT' },
       { name: t('situation.overdue'), value: sum('RECTIFICATION', 'OVERDUE'), what: t('situation.overdue_what'), to: '/rectifications?state=OVERDUE' },
@@ -45,14 +48,15 @@ export function ofInspection(s: Schema<'Inspection_InspectionPublicFigures'>): P
   }
 }
 
-/** ofTipoff: a state with few tip-offs is not told on its own, so that nobody is found in a small place. */
+/** ofTipoff: who is no official is not told of a state with few tip-offs, so that nobody is found in a small place. */
 export function ofTipoff(s: Schema<'Tipoff_TipoffSummary'>): Part {
   const handling = s.by_state?.find((c) => c.name === 'HANDLING')
   return {
     as_of: s.as_of,
+    place: s.place ?? t('situation.everywhere'),
     figures: [
       { name: t('situation.tips'), value: String(s.total), what: t('situation.tips_what'), to: '/tips' },
-      { name: t('situation.handling'), value: handling ? String(handling.count) : t('situation.few'), what: t('situation.handling_what'), to: '/tips?state=HANDLING' },
+      { name: t('situation.handling'), value: handling || s.place ? String(handling?.count ?? 0) : t('situation.few'), what: t('situation.handling_what'), to: '/tips?state=HANDLING' },
     ],
     tables: [{ title: t('situation.by_category'), rows: (s.by_category ?? []).map((c) => ({ name: c.name, value: c.count })) }],
   }

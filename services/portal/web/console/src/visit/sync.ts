@@ -1,6 +1,7 @@
 // Brings what is in the notebook to the service: photos first, then the answer they
 // belong to. Any step may be repeated: all have ids of their own. A local copy is
 // removed only when the service has answered with the same digests.
+import { t } from '../catalogue'
 import { failureOf, type Failure } from '../api'
 import { digestOf, type Answer, type Finding, type Notebook, type View } from './notebook'
 
@@ -89,7 +90,7 @@ async function beside(book: Notebook, remote: Remote, a: Answer, digest: string,
 }
 
 function differs(): object {
-  return { status: 409, type: 'urn:xunguan:digest', detail: '服务器收到的与本机保存的不一致，本机的仍保留着，请重试' }
+  return { status: 409, type: 'urn:xunguan:digest', detail: t('field.differs') }
 }
 
 /** settle ends a conflict as the officer decides: one's own, the other's, or both. */
