@@ -22,17 +22,17 @@ import (
 	"xunguan/services/escrow"
 )
 
-// lived is a life up to a day, in a school that is small enough for a test; from a day
-// on, which may be none, most families ask for their money.
-func lived(seed, n uint64, until, unrest int, change func(*institution)) *institution {
+// lived is a life up to a day, in a school that is small enough for a test; each day
+// begins with what then does, if anything.
+func lived(seed, n uint64, until int, change func(*institution), then ...func(*institution, int)) *institution {
 	a := few(1)
 	a.Absconding = 0
 	i := found(a, seed, n)
 	i.pupils = 30
 	change(i)
 	for d := range until {
-		if d == unrest {
-			i.Withdraw = 0.6
+		for _, f := range then {
+			f(i, d)
 		}
 		i.live(d)
 	}
@@ -60,16 +60,25 @@ func TestServiceScoresTheSame(t *testing.T) {
 					failing(until, 0)(i)
 					i.lure, i.flight, i.decline, i.Private, i.pupils = true, until+75, 100, 0, 90
 				},
-				"the deposit is drained": func(i *institution) { failing(until, 0)(i); i.deposit, i.drains = true, true },
-				"complaints come":        func(i *institution) { i.TipRate = 20 },
-				"the bank has less":      func(i *institution) { i.deposit, i.Gap = false, 30 },
+				"complaints come":   func(i *institution) { i.TipRate = 20 },
+				"the bank has less": func(i *institution) { i.deposit, i.Gap = false, 30 },
 			} {
-				lives[name] = lived(3, 1, until, -1, change)
+				lives[name] = lived(3, 1, until, change)
 			}
-			lives["families leave"] = lived(3, 1, until, until-20, func(i *institution) { i.deposit = false })
+			lives["families leave"] = lived(3, 1, until, func(i *institution) { i.deposit = false }, func(i *institution, d int) {
+				if d == until-20 {
+					i.Withdraw = 0.6
+				}
+			})
+			lives["the deposit is drawn on"] = lived(3, 1, until, func(i *institution) { i.deposit, i.TopUp = true, 25 }, func(i *institution, d int) {
+				if d == until-8 {
+					i.book(d, "deposit", -i.there/2)
+					i.TopUp = i.Days // and not filled up again
+				}
+			})
 			for seed := uint64(1); seed <= 3; seed++ {
 				for n := range uint64(2) {
-					lives[fmt.Sprintf("seed %d, %d", seed, n)] = lived(seed, n, until, -1, func(i *institution) {
+					lives[fmt.Sprintf("seed %d, %d", seed, n)] = lived(seed, n, until, func(i *institution) {
 						if n%2 == 1 {
 							i.abscond()
 							i.flight = until + int(7*n)
