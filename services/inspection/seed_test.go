@@ -43,7 +43,7 @@ func TestSeed(t *testing.T) {
 				counted := map[string]int{}
 				figures := must(b, by, b.GetSummary, GetSummary{})
 				for _, k := range figures.Counts {
-					counted[string(k.Kind)] += k.N
+					counted[k.Kind] += k.N
 				}
 				listed := map[string]int{"RECTIFICATION": len(must(b, by, b.ListRectifications, ListRectifications{}).Rectifications), "VISIT": len(must(b, by, b.ListVisits, ListVisits{}).Visits)}
 				for _, kind := range []Kind{Random, Joint, Sweep} {
