@@ -33,7 +33,8 @@ func (l *lane) photo() (file, error) {
 }
 
 // photos adds up to two photos for a tip-off that is not sent yet.
-func (l *lane) photos(ctx context.Context) (ids []string, err error) {
+func (l *lane) photos(ctx context.Context) ([]string, error) {
+	ids := []string{}
 	for range l.dice.IntN(3) {
 		picture, err := l.photo()
 		if err != nil {
