@@ -76,9 +76,11 @@ var periodUnits = map[string]string{
 	string(day.CalendarDay): "日", string(day.WorkingDay): "个工作日", string(day.Month): "个月", string(day.Year): "年",
 }
 
+// period is r's value as a period, for people to read.
+func period(r rule.Rule) string { return fmt.Sprintf("%d %s", r.Int(), periodUnits[r.Unit]) }
+
 // objection is how to object to an entry, by the two rules of how soon.
 func objection(reconsideration, suit rule.Rule) string {
-	period := func(r rule.Rule) string { return fmt.Sprintf("%d %s", r.Int(), periodUnits[r.Unit]) }
 	return fmt.Sprintf("对列入决定不服的，可以自知道之日起 %s内申请行政复议（%s），也可以自知道之日起 %s内提起行政诉讼（%s）。",
 		period(reconsideration), reconsideration.Source, period(suit), suit.Source)
 }
@@ -95,7 +97,7 @@ type ListEntry struct {
 	State          EntryState     `json:"state"`
 	StateText      string         `json:"state_text" db:"-"`
 	Facts          string         `json:"facts"`
-	Basis          string         `json:"basis" description:"rule, source and facts, for people to read"`
+	Basis          string         `json:"basis" description:"facts, clause and term, a line each, for people to read"`
 	ProposedOn     day.Date       `json:"proposed_on"`
 	ProposedBy     string         `json:"proposed_by" description:"account id"`
 	Office         string         `json:"office" description:"the office that proposes and decides"`
@@ -223,13 +225,14 @@ func (e *ListEntry) hide(c auth.Caller) {
 	}
 }
 
-// basisText is what the public reads of why e is in force.
+// basisText is what the public reads of why e is in force, a line each of the
+// facts, the clause and the term.
 func (e *ListEntry) basisText(term rule.Rule) string {
-	text := fmt.Sprintf("依据：%s（规则 %s 第 %d 版）。事实：%s", term.Source, term.Key, term.Version, e.Facts)
+	lines := []string{"事实：" + e.Facts}
 	if e.Basis != "" {
-		text += "。" + e.Basis
+		lines = append(lines, "条款："+e.Basis)
 	}
-	return text
+	return strings.Join(append(lines, fmt.Sprintf("期限：%s（%s）", period(term), term.Source)), "\n")
 }
 
 // Actions is what c may do with e now.

@@ -121,7 +121,7 @@ func TestWhite(t *testing.T) {
 	today := day.Of(w.Now())
 	e = must(w.publish("examiner", e.ID))
 	if e.State != licensing.Published || e.Since != today || e.Until != today.AddMonths(12).AddDays(-1) ||
-		!strings.Contains(e.Basis, "list.white_term") || !strings.Contains(e.Basis, "检查结果见卷宗") || !strings.Contains(e.Objection, "行政复议") || len(e.Grounds) != 4 {
+		strings.Contains(e.Basis, "list.white_term") || !strings.Contains(e.Basis, "\n期限：1 年（地方做法") || !strings.Contains(e.Basis, "检查结果见卷宗") || !strings.Contains(e.Objection, "行政复议") || len(e.Grounds) != 4 {
 		t.Errorf("published: %+v", e)
 	}
 	all := w.events()

@@ -97,16 +97,19 @@ func parseNested(dec *json.Decoder, key string, open json.Delim, depth int) (fac
 // folded reports whether what stands under key is for who asks: the rule behind a
 // detail, and what a case brings along that is not about it.
 func folded(key string, depth int) bool {
-	return depth > 2 && strings.HasPrefix(key, "rule") || slices.Contains([]string{"grounds", "items", "publish_rule", "data", "sealed"}, key)
+	return depth > 2 && strings.HasPrefix(key, "rule") || slices.Contains([]string{"grounds", "items", "publish_rule", "data", "sealed", "clauses"}, key)
 }
 
 // tidy leaves out codes that stand beside their words, and puts a value in the
 // words of its unit.
 func (f *fact) tidy() {
-	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}, {"action", "summary"}, {"jurisdiction", "jurisdiction_name"}, {"owner", "owner_office"}, {"lead", "lead_office"}, {"agency", "agency_name"}, {"agency", "office"}, {"waiting_for", "waits"}} {
+	for _, pair := range [][2]string{{"state", "state_text"}, {"state", "state_name"}, {"status", "status_text"}, {"jurisdiction", "place"}, {"action", "summary"}, {"jurisdiction", "jurisdiction_name"}, {"owner", "owner_office"}, {"lead", "lead_office"}, {"agency", "agency_name"}, {"agency", "office"}, {"waiting_for", "waits"}, {"ground", "ground_text"}} {
 		if f.At(pair[1]).Text != "" {
 			f.Facts = f.without(pair[0])
 		}
+	}
+	if f.At("quoted_fen").Raw == f.At("claim_fen").Raw { // nothing was corrected
+		f.Facts = f.without("quoted_fen")
 	}
 	if f.At("type").Raw == "" && f.At("label").Text != "" { // a field of a form has both, and needs both
 		f.Facts = f.without("name", "action")
@@ -204,6 +207,16 @@ func (f fact) Cell(key string) string {
 // ID is f's id, which key may name otherwise.
 func (f fact) ID(key string) string { return f.At(cmp.Or(key, "id")).Raw }
 
+// Told is a step that says no more than when, who and what, in a sentence; "" of
+// any other.
+func (f fact) Told() string {
+	when, what := cmp.Or(f.Get("at"), f.Get("on")), f.Get("summary")
+	if when == "" || what == "" || len(f.Less("at", "on", "actor", "action", "summary")) > 0 {
+		return ""
+	}
+	return say("case.told", when, f.Get("actor"), what)
+}
+
 // Lamp is lamp for templates.
 func (f fact) Lamp() *item { return f.lamp() }
 
@@ -246,7 +259,7 @@ func (f fact) empty() bool {
 		return true
 	}
 	if f.Leaf {
-		return f.Raw == "" || f.Raw == "false" && slices.Contains(remarkable, f.Key) || f.Raw == "0" && f.Key == "round"
+		return f.Raw == "" || f.Raw == "0" && f.In == "progress" || f.Raw == "false" && slices.Contains(remarkable, f.Key) || f.Raw == "0" && f.Key == "round"
 	}
 	return !slices.ContainsFunc(f.Facts, func(c fact) bool { return !c.empty() })
 }

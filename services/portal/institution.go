@@ -61,6 +61,28 @@ func (i *Institution) objection() string {
 	return say("institution.how_to_object", office)
 }
 
+// Verdict is what i's entry comes to for who thinks of paying it, in a sentence,
+// and whether that is good.
+func (i Institution) Verdict() (v struct {
+	Text string
+	Good bool
+}) {
+	listed := i.List != nil && i.List.List == "BLACK"
+	switch {
+	case i.Status == "SUSPENDED":
+		v.Text = say("institution.verdict_suspended")
+	case i.Status != "ACTIVE":
+		v.Text = say("institution.verdict_none")
+	case listed:
+		v.Text = say("institution.verdict_black")
+	case i.Cover == "SHORT":
+		v.Text = say("institution.verdict_short")
+	default:
+		v.Text, v.Good = say("institution.verdict_good"), true
+	}
+	return v
+}
+
 // words is what a search looks at, in the form that terms have, each field on
 // a line of its own so that no match runs over its end.
 func (i *Institution) words() string {

@@ -352,3 +352,25 @@ func TestCover(t *testing.T) {
 		t.Error("an event of one institution changed another")
 	}
 }
+
+// TestVerdict: a parent reads in one sentence whether to enrol.
+func TestVerdict(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		i    Institution
+		want string
+		good bool
+	}{
+		{Institution{Status: "ACTIVE"}, "有办学许可，目前正常。", true},
+		{Institution{Status: "ACTIVE", List: &Listing{List: "WHITE"}, Cover: "LOW"}, "有办学许可，目前正常。", true},
+		{Institution{Status: "ACTIVE", List: &Listing{List: "BLACK"}, Cover: "SHORT"}, "已列入黑名单", false},
+		{Institution{Status: "ACTIVE", Cover: "SHORT"}, "红色预警线", false},
+		{Institution{Status: "SUSPENDED"}, "暂扣", false},
+		{Institution{Status: "REVOKED", List: &Listing{List: "BLACK"}}, "没有有效的办学许可", false},
+		{Institution{Status: "CANCELLED"}, "没有有效的办学许可", false},
+	} {
+		if v := tt.i.Verdict(); !strings.Contains(v.Text, tt.want) || v.Good != tt.good {
+			t.Errorf("%+v: %+v, want %s", tt.i, v, tt.want)
+		}
+	}
+}

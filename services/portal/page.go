@@ -135,6 +135,25 @@ func (d *door) ask(ctx context.Context, v visitor, service, path string) (fact, 
 	return f, err
 }
 
+// pagesAtMost is how many pages of a list are shown with a case.
+const pagesAtMost = 20
+
+// askAll gets every page of a service's list for v.
+func (d *door) askAll(ctx context.Context, v visitor, service, path string) (all []fact, err error) {
+	for page, at := 1, path; page <= pagesAtMost; at = path + "?page=" + strconv.Itoa(page) {
+		list, err := d.ask(ctx, v, service, at)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, list.list()...)
+		if list.At("more").Raw != "true" {
+			break
+		}
+		page++
+	}
+	return all, nil
+}
+
 const answerCap = 4 << 20
 
 // call calls a service for v and reads its answer.

@@ -39,6 +39,7 @@ type caseView struct {
 type listView struct {
 	Title string
 	Parts []partView
+	Rest  []partView // with which there is nothing to do: they are opened by who wants them
 }
 
 // Waits reports whether a part waits for who looks.
@@ -128,15 +129,15 @@ func (d *door) showCase(w http.ResponseWriter, r *http.Request, name string, k c
 	c := caseOf(f, fill)
 	c.Kind = k.title
 	for path, title := range k.lists {
-		list, err := d.ask(r.Context(), v, k.service, at+"/"+path)
+		all, err := d.askAll(r.Context(), v, k.service, at+"/"+path)
 		if err != nil {
 			return errors.Join(failed, err)
 		}
-		parts := partsOf(path, list.list(), fill)
+		parts := partsOf(path, fact{Key: path, List: true, Facts: all}.linked(fill.pages).Facts, fill)
 		for i := range parts {
 			parts[i].Facts = slices.DeleteFunc(parts[i].Facts, func(p fact) bool { return p.Raw == r.PathValue("id") })
 		}
-		c.Lists = append(c.Lists, listView{title, parts})
+		c.Lists = append(c.Lists, listView{Title: title, Parts: parts})
 	}
 	if d.at == Public {
 		c.forParent(r.PathValue("id"), d.waits(r, v))
@@ -168,7 +169,7 @@ func caseOf(f fact, fill filling) caseView {
 	for _, part := range f.Less(less...) {
 		switch {
 		case part.section():
-			list := listView{part.Label(), partsOf(part.Key, part.Facts, fill)}
+			list := listView{Title: part.Label(), Parts: partsOf(part.Key, part.Facts, fill)}
 			for i := range list.Parts {
 				list.Parts[i].Facts = slices.DeleteFunc(list.Parts[i].Facts, f.tells)
 			}
@@ -188,7 +189,7 @@ func (f fact) tells(p fact) bool {
 }
 
 // nameKeys is what a case may be called by.
-var nameKeys = []string{"name", "title", "course", "explanation", "institution", "number", "subject_name", "id"}
+var nameKeys = []string{"name", "title", "course", "explanation", "institution_name", "institution", "number", "subject_name", "id"}
 
 // section reports whether f is a list of things with parts of their own, which
 // stand under a heading. Rules stay with what rests on them.

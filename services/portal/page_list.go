@@ -146,6 +146,7 @@ func (d *door) list(w http.ResponseWriter, r *http.Request, name string, k listK
 	}
 	if d.at == Public {
 		t.Waits = d.waits(r, v)
+		t.Columns = []string{"course", "institution_name", "state_text", "price_fen"} // the rest stands on its page
 	}
 	code, shown := http.StatusOK, view{Title: t.Title, Body: t}
 	if failed != nil {

@@ -35,7 +35,9 @@ func (c *caseView) forParent(contract string, waits []item) {
 			part := &parts[p]
 			part.Actions = quick(part.Actions)
 			n := fact{Facts: part.Facts}.At("n").Raw
-			if n != "" {
+			if n == "" {
+				part.Waits = len(part.Actions) > 0 // what may be done stands first
+			} else {
 				part.Name, part.Facts = say("contract.lesson", n), fact{Facts: part.Facts}.without("n")
 			}
 			id := contract + "/" + n
@@ -53,8 +55,17 @@ func (c *caseView) forParent(contract string, waits []item) {
 			}
 		}
 		slices.SortStableFunc(parts, func(a, b partView) int { return cmp.Compare(b.place(), a.place()) })
+		if busy := slices.DeleteFunc(slices.Clone(parts), partView.idle); len(parts)-len(busy) > idleAtMost {
+			c.Lists[l].Parts, c.Lists[l].Rest = busy, slices.DeleteFunc(parts, func(p partView) bool { return !p.idle() })
+		}
 	}
 }
+
+// idleAtMost is how many parts stand on the page though there is nothing to do with them.
+const idleAtMost = 6
+
+// idle reports whether p is a lesson with which there is nothing to do.
+func (p partView) idle() bool { return p.Folded && p.Note != "" && len(p.Actions) == 0 }
 
 func (p partView) place() int {
 	if p.Waits {

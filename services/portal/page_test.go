@@ -100,6 +100,11 @@ type noteRequest struct {
 	Agree  bool   `json:"agree,omitempty"`
 }
 
+type lessonsAsked struct {
+	ID   string `path:"id"`
+	Page int    `query:"page"`
+}
+
 type inboxAnswer struct {
 	Items []map[string]any `json:"items"`
 }
@@ -167,9 +172,12 @@ func (o *office) routes(api *kit.API, name string, p auth.Permission) {
 	kit.Route(api, "GET /v1/contracts/{id}", "GetContract", p, func(context.Context, FindInstitution) (json.RawMessage, error) {
 		return json.RawMessage(`{"id":"c1","course":"美术","state":"OFFERED","state_text":"待签约","price_fen":520000,"warnings":[{"key":"fee.nonsubject_cap","explanation":"预收 5200 元，超过 5000 元"}],"flags":[],"actions":[{"action":"sign","label":"签约","method":"POST","href":"/v1/contracts/c1/sign","reason":false}],"timeline":[]}`), nil
 	})
-	kit.Route(api, "GET /v1/contracts/{id}/lessons", "ListLessons", p, func(context.Context, FindInstitution) (json.RawMessage, error) {
+	kit.Route(api, "GET /v1/contracts/{id}/lessons", "ListLessons", p, func(_ context.Context, req lessonsAsked) (json.RawMessage, error) {
+		if req.Page == 2 {
+			return json.RawMessage(`{"lessons":[{"n":3,"fee_fen":10000,"state":"SCHEDULED","state_text":"待上课"}],"more":false}`), nil
+		}
 		return json.RawMessage(`{"lessons":[{"n":1,"fee_fen":10000,"state":"TAUGHT","state_text":"待确认","actions":[{"action":"confirm","label":"确认上课","href":"/v1/contracts/c1/lessons/1/confirm","reason":false}]},
-			{"n":2,"fee_fen":10000,"state":"TAUGHT","state_text":"待确认","confirm_by":"2026-03-09","actions":[{"action":"dispute","label":"提出异议","href":"/v1/contracts/c1/lessons/2/dispute","reason":true,"fields":[{"name":"reason","label":"异议原因","type":"text","required":true}]}]}]}`), nil
+			{"n":2,"fee_fen":10000,"state":"TAUGHT","state_text":"待确认","confirm_by":"2026-03-09","actions":[{"action":"dispute","label":"提出异议","href":"/v1/contracts/c1/lessons/2/dispute","reason":true,"fields":[{"name":"reason","label":"异议原因","type":"text","required":true}]}]}],"more":true}`), nil
 	})
 }
 
@@ -266,7 +274,7 @@ func TestMoneyPages(t *testing.T) {
 	c := p.get("/contracts/c1")
 	c.want(t, 200, "付款前请知悉", "超过 5000 元", "签约", "确认上课", "100.00 元")
 	whole(t, "contract", c)
-	c.want(t, 200, "<strong>第 2 课时</strong>", "剩 2 个工作日", "自动确认，这一课的费用随即拨付给机构", `name="text.reason" value="这节课没上"`, "提出异议")
+	c.want(t, 200, "<strong>第 2 课时</strong>", "<strong>第 3 课时</strong>", "剩 2 个工作日", "自动确认，这一课的费用随即拨付给机构", `name="text.reason" value="这节课没上"`, "提出异议")
 	if strings.Index(c.body, "/lessons/2/") > strings.Index(c.body, "/lessons/1/") {
 		t.Error("the lesson that waits for the parent is not the first")
 	}

@@ -147,6 +147,22 @@ func (d *door) askTip(r *http.Request, path string, said map[string]any, t *trac
 	return err
 }
 
+// steps is what comes next, by state.
+var steps = map[string]string{
+	"RECEIVED": "track.next_sort", "TRIAGED": "track.next_sort", "RETURNED": "track.next_sort",
+	"DISPATCHED": "track.next_accept", "DISPATCHED_AGAIN": "track.next_accept", "ASSIGNED": "track.next_accept",
+	"ARBITRATION": "track.next_arbitration", "HANDLING": "track.next_answer", "WAITING": "track.next_supplement",
+	"ANSWERED": "track.next_rate", "CLOSED": "track.next_rate",
+}
+
+// Next is what comes next; "" if nothing does.
+func (t *tracked) Next() string {
+	if key := steps[t.Tip.State]; key != "" {
+		return say(key)
+	}
+	return ""
+}
+
 // Ended reports whether t has an answer to be judged.
 func (t *tracked) Ended() bool { return len(t.Tip.Answers) > 0 }
 

@@ -910,7 +910,7 @@ type ListEntry struct {
 	State         string                 `protobuf:"bytes,5,opt,name=state,proto3" json:"state,omitempty"`                          // PROPOSED APPROVED REFUSED PUBLISHED REMOVED
 	Since         string                 `protobuf:"bytes,6,opt,name=since,proto3" json:"since,omitempty"`                          // date of publication
 	Until         string                 `protobuf:"bytes,7,opt,name=until,proto3" json:"until,omitempty"`                          // date, the last day
-	Basis         string                 `protobuf:"bytes,8,opt,name=basis,proto3" json:"basis,omitempty"`                          // rule, source and facts, for people to read
+	Basis         string                 `protobuf:"bytes,8,opt,name=basis,proto3" json:"basis,omitempty"`                          // facts, clause and term, a line each, for people to read
 	DecidedBy     string                 `protobuf:"bytes,9,opt,name=decided_by,json=decidedBy,proto3" json:"decided_by,omitempty"` // the office
 	Objection     string                 `protobuf:"bytes,10,opt,name=objection,proto3" json:"objection,omitempty"`                 // how to object, for people to read
 	WantedBy      string                 `protobuf:"bytes,11,opt,name=wanted_by,json=wantedBy,proto3" json:"wanted_by,omitempty"`   // the id of the inspection's ListEntryWanted that asked for it, if any

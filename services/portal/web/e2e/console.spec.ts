@@ -2,7 +2,7 @@
 // are wrong, services that are away.
 import { expect, test } from '@playwright/test'
 import { doors } from './playwright.config.ts'
-import { become, loaded, look, open, shoot } from './page.ts'
+import { become, loaded, look, open, shoot, tabTo } from './page.ts'
 import { apply, be } from './suite.ts'
 
 test('nobody is logged in: one way on', async ({ page }) => {
@@ -18,9 +18,17 @@ for (const persona of ['examiner', 'market', 'intake', 'city', 'principal']) {
     await open(page, '/')
     await look(page)
     const folded = page.getByRole('button', { name: '栏目' })
+    const group = page.getByRole('navigation', { name: '主要栏目' }).locator('button').first()
     if (await folded.isVisible()) {
       await folded.click()
       await look(page)
+    }
+    if ((await group.count()) > 0) {
+      await group.click()
+      await look(page)
+      await shoot(page, `menu ${persona}`)
+      await page.keyboard.press('Escape')
+      await expect(page.locator('nav [aria-expanded=true]')).toHaveCount(0)
     }
     const menu = page.getByRole('navigation', { name: '主要栏目' })
     const addresses = await menu.getByRole('link', { includeHidden: true }).evaluateAll((all) => all.map((a) => a.getAttribute('href')!.replace('/console', '')))
@@ -64,6 +72,20 @@ test('two applications are accepted at once, each with its own result', async ({
   await look(page)
   await page.getByRole('button', { name: '完成' }).click()
   for (const { name } of two) await expect(page.getByRole('checkbox', { name })).toHaveCount(0)
+})
+
+test('the keyboard alone: from the inbox to a decision', async ({ page }) => {
+  const { name } = await apply()
+  await become(page, 'examiner')
+  await open(page, `/?q=${encodeURIComponent(name)}`)
+  await tabTo(page, page.getByRole('link', { name: new RegExp(name) }))
+  await page.keyboard.press('Enter')
+  await loaded(page)
+  await tabTo(page, page.getByRole('button', { name: '受理', exact: true }))
+  await page.keyboard.press('Enter')
+  await tabTo(page, page.getByRole('button', { name: '确认受理', exact: true }))
+  await page.keyboard.press('Enter')
+  await expect(page.getByRole('status').filter({ hasText: '已办理：受理' })).toBeVisible()
 })
 
 test('a reason is demanded, what is wrong is linked, and leaving asks first', async ({ page }) => {

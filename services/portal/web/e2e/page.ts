@@ -55,6 +55,14 @@ async function reachable(page: Page) {
   expect.soft(all, page.url()).toEqual([])
 }
 
+/** Presses Tab until what is wanted has the focus, which is seen. */
+export async function tabTo(page: Page, wanted: Locator) {
+  await wanted.waitFor()
+  for (let i = 0; i < 80 && !(await wanted.evaluate((e) => e === document.activeElement)); i++) await page.keyboard.press('Tab')
+  await expect(wanted).toBeFocused()
+  expect(await wanted.evaluate((e) => { const s = getComputedStyle(e); return s.outlineStyle !== 'none' && parseFloat(s.outlineWidth) >= 2 || s.boxShadow !== 'none' }), 'the focus is seen').toBe(true)
+}
+
 /** Waits until colours and sizes are what they are going to be. */
 async function settled(page: Page) {
   await page.evaluate(() => Promise.allSettled(document.getAnimations().filter((a) => a instanceof CSSTransition).map((a) => a.finished)))

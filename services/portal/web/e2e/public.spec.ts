@@ -1,6 +1,6 @@
 // What the public does without an account, with scripts and without.
 import { expect, test, type Page } from '@playwright/test'
-import { look, shoot } from './page.ts'
+import { look, shoot, tabTo } from './page.ts'
 
 test('every page of the public, as it opens', async ({ page }) => {
   for (const path of ['/', '/results', '/tipoff/track', '/tipoff/transfer', '/nowhere', '/?q=&jurisdiction=999999']) {
@@ -9,7 +9,7 @@ test('every page of the public, as it opens', async ({ page }) => {
   }
 })
 
-test('look an institution up, or find nothing and tell of it', async ({ page }) => {
+test('look an institution up, or find nothing and tell of it', async ({ page }, { project }) => {
   await page.goto('/')
   await page.getByRole('searchbox').fill('示例')
   await page.getByRole('button', { name: '查询' }).click()
@@ -19,6 +19,10 @@ test('look an institution up, or find nothing and tell of it', async ({ page }) 
   for (const part of ['许可证编号', '有效期', '发证机关', '如何提出异议', '数据截至']) await expect(page.locator('main')).toContainText(part)
   await look(page)
   await shoot(page, 'institution')
+  if (project.name === 'desktop') {
+    const sheets = (await page.pdf({ format: 'A4' })).toString('latin1').match(/\/Type\s*\/Page\b/g) ?? []
+    expect(sheets.length, 'sheets of A4').toBeLessThanOrEqual(2)
+  }
   await page.goto('/?q=没有这一家示例机构')
   await expect(page.locator('main')).toContainText('未在本市名录中找到')
   await expect(page.locator('main')).not.toContainText(/非法|违法/)
@@ -105,4 +109,25 @@ test('without scripts everything works, too', async ({ browser }) => {
   await page.getByRole('link', { name: '下一步' }).click()
   await expect(page.getByLabel('受理编号')).toBeVisible()
   await plain.close()
+})
+
+test('the keyboard alone: a place is told of', async ({ page }) => {
+  await page.goto('/')
+  await page.keyboard.press('Tab')
+  await expect(page.getByRole('link', { name: '跳到正文' })).toBeFocused()
+  await tabTo(page, page.getByRole('link', { name: '举报投诉' }).last())
+  await page.keyboard.press('Enter')
+  await tabTo(page, page.getByLabel('一家培训机构'))
+  await page.keyboard.press('ArrowDown') // to the place
+  await page.keyboard.press('Enter')
+  await tabTo(page, page.getByLabel('地址'))
+  await page.keyboard.type('苏州市姑苏区示例新村 10 幢')
+  await page.keyboard.press('Enter')
+  await tabTo(page, page.getByLabel('发生了什么'))
+  await page.keyboard.type('每晚九点以后还在上课。')
+  for (const button of ['继续', '继续', '提交']) {
+    await tabTo(page, page.getByRole('button', { name: button }))
+    await page.keyboard.press('Enter')
+  }
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText('已收到您的举报')
 })

@@ -40,16 +40,36 @@ export const router = createRouter({
   ],
 })
 
+/** A Group of the menu; one without a title stands open. */
+export interface Group { title: string; links: { path: string; title: string }[] }
+
+/** The lists, by what they are about. */
+const groups: [title: string, names: ListName[]][] = [
+  [t('menu.licences'), ['applications', 'institutions', 'list-entries']],
+  [t('menu.money'), ['flags', 'contracts', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'wind-downs']],
+  [t('menu.inspections'), ['tasks', 'visits', 'rectifications', 'sweeps', 'follow-ups', 'officers']],
+  [t('menu.tips'), ['tips']],
+]
+
+/** Who works with which lists, by the first role that is held. */
+const readers: [roles: string[], names: ListName[]][] = [
+  [['principal'], ['applications', 'institutions', 'flags', 'contracts', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'wind-downs', 'visits', 'rectifications', 'list-entries']],
+  [['intake'], ['tips']],
+  [['examiner', 'city'], groups.flatMap(([, names]) => names)],
+  [['culture', 'market', 'fire', 'sport', 'science'], ['applications', 'institutions', 'list-entries', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'officers']],
+]
+
 /** menuOf is the pages that who is logged in works with. */
-export function menuOf(): { path: string; title: string }[] {
-  const names: ListName[] = holds('principal') ? ['applications', 'institutions', 'flags', 'contracts', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'wind-downs', 'visits', 'rectifications', 'list-entries']
-    : holds('intake') ? ['tips']
-    : holds('examiner', 'city') ? ['applications', 'institutions', 'list-entries', 'flags', 'alerts', 'reconciliations', 'discrepancies', 'warnings', 'wind-downs', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'follow-ups', 'officers']
-    : holds('culture', 'market', 'fire', 'sport', 'science') ? ['applications', 'institutions', 'list-entries', 'tips', 'tasks', 'visits', 'rectifications', 'sweeps', 'officers']
-    : []
-  if (names.length === 0) return []
-  const pages = names.map((name) => ({ path: `/${name}`, title: lists[name].title }))
-  // The lists behind the figures are theirs to read.
-  const situation = holds('examiner', 'city') ? [{ path: '/rerun', title: t('rerun.title') }, { path: '/situation', title: t('situation.title') }] : []
-  return [{ path: '/', title: t('inbox.title') }, ...pages, ...situation]
+export function menuOf(): Group[] {
+  const names = readers.find(([roles]) => holds(...roles))?.[1]
+  if (!names) return []
+  const lists = groups.map(([title, all]) => ({ title, links: all.filter((name) => names.includes(name)).map(linkOf) })).filter((group) => group.links.length > 0)
+  const first = { title: '', links: [{ path: '/', title: t('inbox.title') }] }
+  if (holds('examiner', 'city')) { // the lists behind the figures are theirs to read
+    first.links.push({ path: '/situation', title: t('situation.title') })
+    lists.find((group) => group.title === t('menu.money'))?.links.push({ path: '/rerun', title: t('rerun.title') })
+  }
+  return [first, ...lists]
 }
+
+const linkOf = (name: ListName) => ({ path: `/${name}`, title: lists[name].title })

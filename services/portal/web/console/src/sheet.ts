@@ -2,7 +2,7 @@
 // case has not come to yet does not exist.
 import type { Ground, Schema } from './api'
 import { readers } from './cases'
-import { label, t, word } from './catalogue'
+import { t, word } from './catalogue'
 import type { Fact } from './components/FactList.vue'
 import { facts } from './facts'
 import { date } from './format'
@@ -74,7 +74,7 @@ export function licence(i: Schema<'Licensing_LicensingInstitutionPage'>): Sheet 
     title: t('paper.licence_title'), number: i.licence_number, to: '', text: i.status === 'ACTIVE' ? [] : [t('paper.licence_void', { status: i.status_text, since: date(i.status_since) })],
     facts: [
       ...facts(i, ['name', 'address', 'place', 'category', 'item', 'kind', 'mode', 'legal_form', 'area_m2', 'capacity', 'uscc']),
-      { name: label('valid_until'), text: t('institution.from_to', { from: date(i.valid_from), to: date(i.valid_until) }) },
+      { name: t('institution.validity'), text: t('institution.from_to', { from: date(i.valid_from), to: date(i.valid_until) }) },
     ],
     items: [], rules: [], office: i.issued_by, date: date(i.valid_from),
   }
