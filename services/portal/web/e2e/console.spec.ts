@@ -18,19 +18,18 @@ for (const persona of ['examiner', 'market', 'intake', 'city', 'principal']) {
     await open(page, '/')
     await look(page)
     const folded = page.getByRole('button', { name: '栏目' })
-    const group = page.getByRole('navigation', { name: '主要栏目' }).locator('button').first()
+    const menu = page.getByRole('navigation', { name: '主要栏目' })
     if (await folded.isVisible()) {
       await folded.click()
       await look(page)
     }
-    if ((await group.count()) > 0) {
+    for (const group of await menu.getByRole('button').all()) {
       await group.click()
+      await expect(menu.locator('[aria-expanded=true]')).toHaveCount(1)
       await look(page)
-      await shoot(page, `menu ${persona}`)
       await page.keyboard.press('Escape')
-      await expect(page.locator('nav [aria-expanded=true]')).toHaveCount(0)
+      await expect(menu.locator('[aria-expanded=true]')).toHaveCount(0)
     }
-    const menu = page.getByRole('navigation', { name: '主要栏目' })
     const addresses = await menu.getByRole('link', { includeHidden: true }).evaluateAll((all) => all.map((a) => a.getAttribute('href')!.replace('/console', '')))
     expect(addresses.length).toBeGreaterThan(1)
     for (const address of addresses.slice(1)) {
