@@ -115,7 +115,7 @@ func TestJudgeByHTTP(t *testing.T) {
 	t.Parallel()
 	b := withBank(t, "2026-03-02", bankfile.CSV, bankfile.UTF8)
 	api := newAPI(b.Service).Handler()
-	do := func(by, path string, body any, into any) {
+	do := func(by, path string, body, into any) {
 		t.Helper()
 		code, answer := ask(t, api, http.MethodPost, path, by, b.key().IdempotencyKey, asJSON(t, body))
 		if code != http.StatusOK || into != nil && json.Unmarshal([]byte(answer), into) != nil {
