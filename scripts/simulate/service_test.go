@@ -81,7 +81,7 @@ func TestServiceScoresTheSame(t *testing.T) {
 					lives[fmt.Sprintf("seed %d, %d", seed, n)] = lived(seed, n, until, func(i *institution) {
 						if n%2 == 1 {
 							i.abscond()
-							i.flight = until + int(7*n) //nolint:gosec // one or two
+							i.flight = until + int(7*n) //nolint:gosec // not large
 						}
 					})
 				}
