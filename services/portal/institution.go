@@ -66,7 +66,8 @@ func (i *Institution) objection() string {
 func (i Institution) Verdict() (v struct {
 	Text string
 	Good bool
-}) {
+},
+) {
 	listed := i.List != nil && i.List.List == "BLACK"
 	switch {
 	case i.Status == "SUSPENDED":

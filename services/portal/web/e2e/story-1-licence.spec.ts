@@ -100,6 +100,7 @@ test('from an application to the licence, the lists and the public page', async 
 
   await test.step('the legal person is registered, the white list decided by two', async () => {
     await page.getByText('设立的机构', { exact: true }).locator('..').getByRole('link', { name: '查看' }).click()
+    await expect(page).toHaveURL(/\/institutions\//) // the application has the same name
     await expect(heading(page)).toContainText(name)
     const institution = here(page)
     await page.getByRole('link', { name: '打印办学许可证' }).click()
