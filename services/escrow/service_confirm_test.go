@@ -185,6 +185,7 @@ func inLane(t *testing.T, f func(*testing.T, *lane)) {
 		if err := l.callers.Wait(); err != nil {
 			t.Error(err)
 		}
+		time.Sleep(groupGather) // one that gathers finds that nobody is left
 		synctest.Wait()
 		if l.running != 0 || len(l.waiting) != 0 {
 			t.Errorf("%d groups run on, %d wait", l.running, len(l.waiting))

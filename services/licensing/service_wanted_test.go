@@ -109,7 +109,7 @@ func TestWanted(t *testing.T) {
 			t.Errorf("%q does not say %s", got.Objection, say)
 		}
 	}
-	if !strings.Contains(got.Basis, ask.GetFacts()) || !strings.Contains(got.Basis, ask.GetBasis()) || !strings.Contains(got.Basis, "list.black_term") {
+	if !strings.Contains(got.Basis, ask.GetFacts()) || !strings.Contains(got.Basis, ask.GetBasis()) || !strings.Contains(got.Basis, "期限：3 年") || strings.Contains(got.Basis, "list.black_term") {
 		t.Error(got.Basis)
 	}
 }
