@@ -185,7 +185,7 @@ export async function send(page: Page, button: string, typed: Typed = {}, within
 }
 
 /** The pictures of the README. */
-const shown = ['institution-phone', 'track-phone', 'lessons-phone', 'inbox-phone', 'inbox-desktop', 'case-desktop', 'situation-desktop']
+const shown = ['institution-phone', 'track-phone', 'lessons-phone', 'inbox-desktop', 'case-desktop', 'situation-desktop']
 
 /** Keeps a picture of the page for people to judge; of those for the README what the screen shows, in few bytes. */
 export async function shoot(page: Page, name: string) {
