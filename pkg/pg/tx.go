@@ -15,6 +15,7 @@ type conn = pgx.Conn
 type tx struct {
 	*conn
 	first  *pgx.Batch // what has not been sent yet; nil once it is
+	done   bool       // COMMIT went with the last statement, and succeeded
 	points int        // savepoints so far
 }
 
@@ -26,9 +27,13 @@ func newTx(c *pgx.Conn, first func(*pgx.Batch)) *tx {
 	return t
 }
 
-// open begins, if nothing has yet.
+// open begins, if nothing has yet. A transaction that never began, or is over, takes no
+// statement: each would be one of its own, and nobody's.
 func (t *tx) open(ctx context.Context) error {
 	if t.first == nil {
+		if t.PgConn().TxStatus() == 'I' {
+			return pgx.ErrTxClosed
+		}
 		return nil
 	}
 	return t.SendBatch(ctx, new(pgx.Batch)).Close()
@@ -36,6 +41,9 @@ func (t *tx) open(ctx context.Context) error {
 
 func (t *tx) SendBatch(ctx context.Context, b *pgx.Batch) pgx.BatchResults {
 	if t.first == nil {
+		if err := t.open(ctx); err != nil {
+			return failed{err}
+		}
 		return t.conn.SendBatch(ctx, b)
 	}
 	all := t.first
@@ -84,9 +92,15 @@ func (t *tx) QueryRow(ctx context.Context, sql string, args ...any) pgx.Row {
 	return t.conn.QueryRow(ctx, sql, args...)
 }
 
+// failed is the row, and the results, of what was not sent.
 type failed struct{ err error }
 
-func (f failed) Scan(...any) error { return f.err }
+func (f failed) Scan(...any) error                { return f.err }
+func (f failed) Exec() (pgconn.CommandTag, error) { return pgconn.CommandTag{}, f.err }
+func (f failed) Query() (pgx.Rows, error)         { return nil, f.err }
+func (f failed) QueryRow() pgx.Row                { return f }
+func (f failed) Tx() pgx.Tx                       { return nil }
+func (f failed) Close() error                     { return f.err }
 
 func (t *tx) CopyFrom(ctx context.Context, table pgx.Identifier, columns []string, rows pgx.CopyFromSource) (int64, error) {
 	if err := t.open(ctx); err != nil {
@@ -100,8 +114,11 @@ func (t *tx) running() bool { return t.first == nil && !t.IsClosed() && t.PgConn
 
 // Commit commits, unless that went with the last statement, or there was none.
 func (t *tx) Commit(ctx context.Context) error {
-	if t.first != nil || !t.IsClosed() && t.PgConn().TxStatus() == 'I' {
+	if t.first != nil || t.done {
 		return nil
+	}
+	if err := t.open(ctx); err != nil {
+		return err
 	}
 	done, err := t.conn.Exec(ctx, "commit")
 	if err == nil && done.String() == "ROLLBACK" {

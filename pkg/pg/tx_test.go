@@ -179,3 +179,44 @@ func TestFirstStatement(t *testing.T) {
 		t.Errorf("%d rows stayed, %v", n, err)
 	}
 }
+
+// TestNothingAlone is who goes on after a transaction that did not begin, failed to
+// commit, or is over: no statement of theirs has an effect of its own, and none is
+// taken for done.
+func TestNothingAlone(t *testing.T) {
+	t.Parallel()
+	pool := narrow(t)
+	ctx := t.Context()
+	if _, err := pool.Exec(ctx, `CREATE TABLE b (a text REFERENCES a DEFERRABLE INITIALLY DEFERRED)`); err != nil {
+		t.Fatal(err)
+	}
+	send := func(tx pgx.Tx, sql string, how func(context.Context, pgx.Tx, *pgx.Batch) error) error {
+		var b pgx.Batch
+		b.Queue(sql)
+		return how(ctx, tx, &b)
+	}
+	for name, before := range map[string]func(pgx.Tx) error{
+		"it did not begin":     func(tx pgx.Tx) error { _ = send(tx, `SELECT * FROM nowhere`, pg.Finish); return nil },
+		"its COMMIT failed":    func(tx pgx.Tx) error { _ = send(tx, `INSERT INTO b VALUES ('2')`, pg.Finish); return nil },
+		"a statement was late": func(tx pgx.Tx) error { return send(tx, `SELECT 1`, pg.Finish) },
+	} {
+		_, err := pg.InTx(ctx, pool, func(tx pgx.Tx) (int, error) {
+			if err := before(tx); err != nil {
+				return 0, err
+			}
+			_, err := tx.Exec(ctx, `INSERT INTO a (id) VALUES ('alone')`)
+			batch := send(tx, `INSERT INTO a (id) VALUES ('alone too')`, func(ctx context.Context, tx pgx.Tx, b *pgx.Batch) error { return tx.SendBatch(ctx, b).Close() })
+			if err == nil || batch == nil {
+				t.Errorf("%s: %v, %v", name, err, batch)
+			}
+			return 0, nil
+		})
+		if late := name == "a statement was late"; (err == nil) != late {
+			t.Errorf("%s: InTx says %v", name, err)
+		}
+	}
+	var n int
+	if err := pool.QueryRow(ctx, `SELECT (SELECT count(*) FROM a) + (SELECT count(*) FROM b)`).Scan(&n); err != nil || n != 0 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+}
