@@ -78,7 +78,7 @@ func (s *story) clickDispatch(ctx context.Context) (err error) {
 			return err
 		}
 	}
-	mine := s.intake.open(ctx, "/").follow(ctx, s.name)
+	mine := s.intake.open(ctx, "/").follow(ctx, "待甄别："+s.name)
 	mine.says(200, "接件人从待办打开举报", "待甄别", "类别建议", "依据的词", "剩 ", "到期日")
 	mine = s.tipPage(ctx, s.intake, s.tip)
 	tie := map[string]any{"在册机构": s.name, "类别": "超期预收费", "事实摘要": "反映该机构一次收取超过三个月的培训费。"}
@@ -94,7 +94,7 @@ func (s *story) clickDispatch(ctx context.Context) (err error) {
 	again.says(200, "退单理由与建议单位看得到", "不属于本部门职责", "建议承办单位 教育")
 	again.press(ctx, "再次分派", map[string]any{"承办单位": "消防"}).says(200, "再次分派（误派消防）", "再次分派")
 	s.tipPage(ctx, s.fire, s.tip).press(ctx, "第二次退单，自动提交裁定", back).says(200, "第二次退回", "已办理")
-	s.city.open(ctx, "/").follow(ctx, s.name).press(ctx, "裁定承办单位（不得再退）", map[string]any{"承办单位": "教育", "裁定理由": "预收费监管属教育部门职责"}).
+	s.city.open(ctx, "/").follow(ctx, "待裁定承办单位："+s.name).press(ctx, "裁定承办单位（不得再退）", map[string]any{"承办单位": "教育", "裁定理由": "预收费监管属教育部门职责"}).
 		says(200, "市教育局裁定由教育部门承办", "裁定指派")
 	owned := s.tipPage(ctx, s.examiner, s.tip).press(ctx, "受理", nil)
 	owned.says(200, "教育部门受理", "办理中")

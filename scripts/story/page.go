@@ -22,9 +22,16 @@ type page struct {
 	doc    *html.Node
 }
 
-// open gets the page at path, or at a whole address.
+// owed is what a page says where a service did not give its part in time.
+const owed = "暂时没有应答"
+
+// open gets the page at path, or at a whole address; again, as a person would, while
+// a service owes a part of it.
 func (p *person) open(ctx context.Context, path string) *page {
-	return p.fetch(ctx, http.MethodGet, path, nil)
+	var pg *page
+	p.s.eventually(ctx, func() answer { pg = p.fetch(ctx, http.MethodGet, path, nil); return answer{} },
+		func(answer) bool { return !strings.Contains(pg.text(), owed) })
+	return pg
 }
 
 // fetch asks for a page, sending form if it is not nil. Cookies go only to the

@@ -60,22 +60,62 @@ func openFolder(t *testing.T) string {
 	return dir
 }
 
-// play plays the story, with a process killed in one of its steps.
+// play plays the story, with a process killed in one of its steps. What comes after a
+// story that broke off finds a suite that no story leaves behind: it is not played.
 func play(t *testing.T, bin, data, kill string, in int, more ...string) {
-	t.Run(fmt.Sprintf("kill=%s in step %d %v", kill, in, more), func(t *testing.T) {
+	t.Helper()
+	start := time.Now()
+	ok := t.Run(fmt.Sprintf("kill=%s in step %d %v", kill, in, more), func(t *testing.T) {
 		args := append(more, "--kill="+kill, fmt.Sprintf("--in=%d", in), "--data="+data,
 			fmt.Sprintf("--public=http://127.0.0.1:%d", publicPort), fmt.Sprintf("--staff=http://127.0.0.1:%d", staffPort))
 		story := exec.CommandContext(t.Context(), filepath.Join(bin, "story"), args...) //nolint:gosec // built above
 		out, err := story.CombinedOutput()
-		if err != nil {
-			t.Fatalf("%v\n%s", err, out)
-		}
 		lines := strings.Split(strings.TrimSpace(string(out)), "\n")
+		if err != nil {
+			t.Fatalf("%v\n%s\n%s", err, wrong(lines), complaints(data, start))
+		}
 		t.Log(lines[len(lines)-1])
 		if killed := strings.Count(string(out), "☠"); kill != "" && killed != 1 {
 			t.Errorf("%s was killed %d times, want once", kill, killed)
 		}
 	})
+	if !ok {
+		t.FailNow()
+	}
+}
+
+// wrong is of a story's lines those that do not hold, each step's heading, and the last.
+func wrong(lines []string) string {
+	all, _, _ := strings.Cut(strings.Join(lines, "\n"), "\n不符：\n") // each is told there once more
+	var told []string
+	for line := range strings.Lines(all) {
+		if line = strings.TrimRight(line, "\n"); strings.HasPrefix(line, "■") || strings.HasPrefix(line, "  ✗") || strings.HasPrefix(line, "  ☠") {
+			told = append(told, line)
+		}
+	}
+	return strings.Join(append(told, lines[len(lines)-1]), "\n")
+}
+
+// complaints is what the suite's processes warned of since then, the last of each.
+func complaints(data string, since time.Time) string {
+	const most = 8 // of a process
+	var told []string
+	logs, _ := filepath.Glob(filepath.Join(data, "log", "*.log")) // the pattern is well-formed
+	for _, log := range logs {
+		b, _ := os.ReadFile(log) //nolint:gosec // the suite's own folder; what cannot be read tells nothing
+		var said []string
+		for line := range strings.Lines(string(b)) {
+			var l struct {
+				Time  time.Time
+				Level string
+			}
+			if json.Unmarshal([]byte(line), &l) == nil && l.Level != "INFO" && l.Time.After(since) {
+				said = append(said, strings.TrimSpace(line))
+			}
+		}
+		told = append(told, said[max(0, len(said)-most):]...)
+	}
+	return strings.Join(told, "\n")
 }
 
 // up runs the suite until the test ends.

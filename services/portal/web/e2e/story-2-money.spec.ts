@@ -56,7 +56,7 @@ test('an account, a contract that is too long, and the way out of it', async ({ 
   })
 
   await test.step('the office has the flag, with what clears it', async () => {
-    await fromInbox(page, 'examiner', school.name)
+    await fromInbox(page, 'examiner', `${school.name} · `)
     await expect(heading(page)).toContainText('待处理')
     await expect(page.locator('main')).toContainText('3 个月')
     await look(page)

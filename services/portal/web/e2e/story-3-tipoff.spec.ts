@@ -84,7 +84,7 @@ test('a tip-off about an institution: tied, merged, sent round, decided, handled
     await done(page, '再次分派', { 承办单位: '消防' })
     await tip(page, 'fire', first.number)
     await done(page, '第二次退单，自动提交裁定', back)
-    await fromInbox(page, 'city', school.name)
+    await fromInbox(page, 'city', `待裁定承办单位：${school.name}`)
     await done(page, '裁定承办单位（不得再退）', { 承办单位: '教育', 裁定理由: '预收费监管属教育部门职责' })
     await tip(page, 'examiner', first.number)
     await done(page, '受理')
