@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"reflect"
 	"strconv"
 
 	"github.com/swaggest/openapi-go/openapi31"
@@ -33,11 +34,7 @@ func (f File) write(w http.ResponseWriter) error {
 // Download publishes use at pattern, as Route does, for answers that are a file.
 func Download[Req any](a *API, pattern, name string, p auth.Permission, use func(context.Context, Req) (File, error), options ...Option) {
 	r := newRoute(pattern, name, p, options)
-	d, err := a.describe(r, new(Req), nil)
-	if err != nil {
-		panic(fmt.Errorf("kit: download %s: %w", name, err))
-	}
-	a.givesFile(r)
+	d := a.describe(operation{RouteInfo: r, req: reflect.TypeFor[Req](), gives: true})
 	a.serve(r, func(ctx context.Context, r any) (any, error) {
 		var req Req
 		if err := d.decode(r.(*http.Request), &req); err != nil {
@@ -51,17 +48,10 @@ func Download[Req any](a *API, pattern, name string, p auth.Permission, use func
 	})
 }
 
-// givesFile documents r's answer.
-func (a *API) givesFile(r RouteInfo) {
-	path, method := split(r.Pattern)
-	item := a.reflector.Spec.Paths.MapOfPathItemValues[path]
-	op := item.Get
-	if method == http.MethodPost {
-		op = item.Post
-	}
+// givesFile documents op's answer.
+func givesFile(op *openapi31.Operation) {
 	answer := openapi31.Response{Description: "the file", Content: map[string]openapi31.MediaType{
 		"application/octet-stream": {Schema: map[string]any{"type": "string", "contentMediaType": "application/octet-stream"}},
 	}}
 	op.Responses.WithMapOfResponseOrReferenceValuesItem("200", openapi31.ResponseOrReference{Response: &answer})
-	a.reflector.Spec.Paths.MapOfPathItemValues[path] = item
 }

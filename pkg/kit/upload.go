@@ -4,10 +4,10 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"mime/multipart"
 	"net/http"
+	"reflect"
 	"time"
 
 	"github.com/swaggest/openapi-go/openapi31"
@@ -25,16 +25,7 @@ const uploading = 28 * time.Second
 // more than limit bytes fails with TooLarge while it is read.
 func Upload[Req, Resp any](a *API, pattern, name string, p auth.Permission, limit int64, use func(context.Context, Req, io.Reader) (Resp, error), options ...Option) {
 	r := newRoute(pattern, name, p, append([]Option{Within(uploading)}, options...))
-	d, err := a.describe(r, new(Req), new(Resp))
-	if err == nil && d.bodyAt != "" {
-		err = errors.New("a JSON body beside a file")
-	}
-	if err == nil {
-		err = a.takesFile(r)
-	}
-	if err != nil {
-		panic(fmt.Errorf("kit: upload %s: %w", name, err))
-	}
+	d := a.describe(operation{RouteInfo: r, req: reflect.TypeFor[Req](), resp: reflect.TypeFor[Resp](), takes: true})
 	a.serve(r, func(ctx context.Context, r any) (any, error) {
 		var req Req
 		hr := r.(*http.Request)
@@ -92,14 +83,8 @@ func cut(err error) error {
 	return fault.Invalid.Wrap(err)
 }
 
-// takesFile documents r's body.
-func (a *API) takesFile(r RouteInfo) error {
-	path, method := split(r.Pattern)
-	item := a.reflector.Spec.Paths.MapOfPathItemValues[path]
-	op := item.Post
-	if op == nil {
-		return fmt.Errorf("%s: a file comes by POST", method)
-	}
+// takesFile documents op's body.
+func takesFile(op *openapi31.Operation) {
 	body := new(openapi31.RequestBody).WithRequired(true).WithContentItem("multipart/form-data", openapi31.MediaType{
 		Schema: map[string]any{
 			"type": "object", "required": []string{"file"},
@@ -107,6 +92,4 @@ func (a *API) takesFile(r RouteInfo) error {
 		},
 	})
 	op.RequestBody = &openapi31.RequestBodyOrReference{RequestBody: body}
-	a.reflector.Spec.Paths.MapOfPathItemValues[path] = item
-	return nil
 }

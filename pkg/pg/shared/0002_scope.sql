@@ -1,7 +1,7 @@
 -- +goose Up
+-- +goose StatementBegin
 -- in_scope is the second wall: whether the transaction, as pg.InTx marked it,
 -- may see a row of this jurisdiction and these people. Without a mark it may not.
--- +goose StatementBegin
 CREATE FUNCTION in_scope(jurisdiction text, agencies text[], people text[]) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT CASE current_setting('app.scope', true)
@@ -12,7 +12,6 @@ CREATE FUNCTION in_scope(jurisdiction text, agencies text[], people text[]) RETU
         ELSE false
     END
 $$;
--- +goose StatementEnd
 
 -- legal_clock is how far trial time is ahead of the machine's.
 CREATE TABLE legal_clock (
@@ -40,3 +39,4 @@ CREATE TABLE calendar_copy (
     source  text  NOT NULL,
     days    jsonb NOT NULL
 );
+-- +goose StatementEnd

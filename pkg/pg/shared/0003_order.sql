@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- stream counts the events of each key, so that who applies them can tell a gap.
 CREATE TABLE stream (
     topic   text   NOT NULL,
@@ -28,7 +29,6 @@ INSERT INTO progress (consumer, topic, key, last, parked) SELECT consumer, topic
 DROP INDEX parked_key;
 CREATE INDEX parked_key ON parked (consumer, topic, key, version, id);
 
--- +goose StatementBegin
 CREATE FUNCTION count_parked() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF TG_OP = 'INSERT' THEN
@@ -40,7 +40,6 @@ BEGIN
     RETURN NULL;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER count_parked AFTER INSERT OR DELETE ON parked FOR EACH ROW EXECUTE FUNCTION count_parked();
 
 -- What is pruned or sent again is found by its age.
@@ -76,12 +75,11 @@ CREATE TABLE mended (
     CONSTRAINT four_eyes CHECK (result = 'REFUSED' OR ended_by <> asked_by)
 );
 
--- +goose StatementBegin
 CREATE FUNCTION append_only() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON mending FOR EACH STATEMENT EXECUTE FUNCTION append_only();
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON mended FOR EACH STATEMENT EXECUTE FUNCTION append_only();
+-- +goose StatementEnd

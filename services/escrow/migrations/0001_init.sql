@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- Institutions is what licensing publishes of them.
 CREATE TABLE institutions (
     id           text COLLATE "C" PRIMARY KEY,
@@ -171,13 +172,11 @@ CREATE TABLE timeline (
     PRIMARY KEY (institution_id, contract_id, id)
 );
 
--- +goose StatementBegin
 CREATE FUNCTION unchangeable() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER unchangeable BEFORE UPDATE OR DELETE OR TRUNCATE ON timeline FOR EACH STATEMENT EXECUTE FUNCTION unchangeable();
 CREATE TRIGGER unchangeable BEFORE UPDATE OR DELETE OR TRUNCATE ON payments FOR EACH STATEMENT EXECUTE FUNCTION unchangeable();
 CREATE TRIGGER unchangeable BEFORE UPDATE OR DELETE OR TRUNCATE ON payment_references FOR EACH STATEMENT EXECUTE FUNCTION unchangeable();
@@ -193,7 +192,6 @@ CREATE POLICY scope ON contracts USING (in_scope(jurisdiction, ARRAY['education'
 ALTER TABLE flags ENABLE ROW LEVEL SECURITY;
 ALTER TABLE flags FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON flags USING (in_scope(jurisdiction, ARRAY['education'], ARRAY[manager, parent]));
--- +goose StatementBegin
 DO $$
 DECLARE t text;
 BEGIN
@@ -205,7 +203,6 @@ BEGIN
     END LOOP;
 END
 $$;
--- +goose StatementEnd
 
 -- Seed is the demo data's own day: what is played again after a crash says the same.
 CREATE TABLE seed (
@@ -213,3 +210,4 @@ CREATE TABLE seed (
     day  date    NOT NULL,
     done boolean NOT NULL DEFAULT false
 );
+-- +goose StatementEnd

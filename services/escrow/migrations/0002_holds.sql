@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- Holds is every stop of payouts (暂停拨付), each by one list entry, once. until is
 -- the last day; it is null while the hold stands.
 CREATE TABLE holds (
@@ -31,11 +32,9 @@ CREATE TABLE payouts (
     institution_id text COLLATE "C" PRIMARY KEY REFERENCES institutions,
     held_since     date
 );
--- +goose StatementBegin
 CREATE FUNCTION payouts_lock(institution text) RETURNS bigint LANGUAGE sql STABLE AS $$
     SELECT hashtextextended(current_schema() || ' payouts ' || institution, 0)
 $$;
--- +goose StatementEnd
 
 -- A confirmed lesson waits while its fee is not paid out because of a hold.
 ALTER TABLE lessons ADD COLUMN waits boolean NOT NULL DEFAULT false CHECK (NOT waits OR (state = 'CONFIRMED' AND fee > 0));
@@ -69,3 +68,4 @@ ALTER TABLE account_timeline ENABLE ROW LEVEL SECURITY;
 ALTER TABLE account_timeline FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON account_timeline USING (EXISTS (
     SELECT FROM institutions i WHERE i.id = institution_id AND in_scope(i.jurisdiction, ARRAY['education'], ARRAY[i.manager])));
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- The ledger: double entry, append-only, in 分; a debit is positive. What follows
 -- reads every row of what was booked before.
 SET LOCAL app.scope = 'worker';
@@ -86,7 +87,6 @@ DROP TABLE payments, releases;
 
 -- as_ledger lets what follows see and write all of the ledger, whoever calls, and
 -- returns the scope to go back to.
--- +goose StatementBegin
 CREATE FUNCTION as_ledger(scope text) RETURNS text LANGUAGE plpgsql AS $$
 DECLARE was text := coalesce(current_setting('app.scope', true), '');
 BEGIN
@@ -94,11 +94,9 @@ BEGIN
     RETURN was;
 END
 $$;
--- +goose StatementEnd
 
 -- Balanced holds at every commit: each transfer's entries add up to nothing. It
 -- sees all of them, whoever writes.
--- +goose StatementBegin
 CREATE FUNCTION balanced() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE scope text := as_ledger('worker');
 BEGIN
@@ -110,12 +108,10 @@ BEGIN
     RETURN NULL;
 END
 $$;
--- +goose StatementEnd
 CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON entries DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION balanced();
 
 -- Reversed holds at every commit, too: a reversal takes back each entry of the
 -- transfer that it names, and nothing else; and no reversal is itself reversed.
--- +goose StatementBegin
 CREATE FUNCTION reversed() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE scope text := as_ledger('worker');
 BEGIN
@@ -128,7 +124,6 @@ BEGIN
     RETURN NULL;
 END
 $$;
--- +goose StatementEnd
 CREATE CONSTRAINT TRIGGER reversed AFTER INSERT ON transfers DEFERRABLE INITIALLY DEFERRED FOR EACH ROW
     WHEN (NEW.reverses IS NOT NULL) EXECUTE FUNCTION reversed();
 
@@ -142,7 +137,6 @@ REVOKE DELETE, TRUNCATE ON balances FROM CURRENT_USER;
 
 -- open_accounts makes the accounts of an institution and, if there is one, of a
 -- contract. What is posted needs its account opened before.
--- +goose StatementBegin
 CREATE FUNCTION open_accounts(institution text, contract text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE scope text := as_ledger('worker');
 BEGIN
@@ -154,13 +148,11 @@ BEGIN
     scope := as_ledger(scope);
 END
 $$;
--- +goose StatementEnd
 
 -- post books transfers, each with its entries, and is how everything is booked. Who
 -- may have it booked was asked before: a parent's confirmation moves money of the
 -- institution's, whose accounts no parent sees. Balances are locked in the order of
 -- their keys, so that no two bookings wait for each other.
--- +goose StatementBegin
 CREATE FUNCTION post(
     institutions text[], ids text[], kinds text[], refs text[], originals text[], times timestamptz[], -- of each transfer
     e_institutions text[], e_ids text[], e_accounts text[], e_contracts text[], e_amounts bigint[], e_times timestamptz[] -- of each entry
@@ -191,11 +183,9 @@ BEGIN
     scope := as_ledger(scope);
 END
 $$;
--- +goose StatementEnd
 
 -- An institution's accounts are seen by its manager and its officials, a contract's
 -- also by its parent; a transfer by who sees one of its entries.
--- +goose StatementBegin
 DO $$
 DECLARE t text;
 BEGIN
@@ -210,6 +200,6 @@ BEGIN
     END LOOP;
 END
 $$;
--- +goose StatementEnd
 CREATE POLICY scope ON transfers USING (current_setting('app.scope', true) = 'worker'
     OR EXISTS (SELECT FROM entries e WHERE e.institution_id = transfers.institution_id AND e.transfer_id = transfers.id));
+-- +goose StatementEnd

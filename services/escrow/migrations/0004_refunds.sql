@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- What GF-2021-2604 has the parties fill in and only the rules read: it stays out of
 -- the rows that every confirmation locks. What was signed is never changed; prior is
 -- what the records know at that moment, teacher what the parties agreed since.
@@ -85,7 +86,6 @@ CREATE TABLE paybacks (
 CREATE INDEX paybacks_retry ON paybacks (retry_on) WHERE state = 'RETURNED';
 CREATE INDEX paybacks_transfer ON paybacks (institution_id, transfer_id);
 
--- +goose StatementBegin
 DO $$
 DECLARE t text;
 BEGIN
@@ -97,7 +97,6 @@ BEGIN
     END LOOP;
 END
 $$;
--- +goose StatementEnd
 
 -- Two accounts more: what an institution owes to parents beyond what is held for
 -- them, and the interest of what is paid back late.
@@ -111,7 +110,6 @@ ALTER TABLE transfers
     ADD CONSTRAINT transfers_kind_check CHECK (kind IN ('hold', 'post', 'void', 'resume', 'payback', 'difference', 'reversal', 'owe', 'interest'));
 
 -- open_refund_accounts makes the two for an institution that has none yet.
--- +goose StatementBegin
 CREATE FUNCTION open_refund_accounts(institution text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE scope text := as_ledger('worker');
 BEGIN

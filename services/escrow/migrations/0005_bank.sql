@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- What banks report of supervised accounts, what they are told to pay, and how the
 -- two and the suite's own books compare.
 SET LOCAL app.scope = 'worker';
@@ -179,7 +180,6 @@ CREATE INDEX discrepancies_open ON discrepancies (institution_id, reference) WHE
 CREATE INDEX discrepancies_due ON discrepancies (jurisdiction text_pattern_ops, due, id);
 CREATE INDEX discrepancies_manager ON discrepancies (manager, id);
 
--- +goose StatementBegin
 CREATE FUNCTION found_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (OLD.institution_id, OLD.id, OLD.kind, OLD.account, OLD.reference, OLD.txn, OLD.day, OLD.expected, OLD.actual, OLD.raised_on)
@@ -191,7 +191,6 @@ BEGIN
     RETURN NEW;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER found_stays BEFORE UPDATE ON discrepancies FOR EACH ROW EXECUTE FUNCTION found_stays();
 
 -- Reconciliations is the three sides of an institution's day, in 分.
@@ -225,7 +224,6 @@ CREATE TRIGGER unchangeable BEFORE DELETE OR TRUNCATE ON discrepancies FOR EACH 
 -- payout books what the bank paid to the institution; pledge what it has as a
 -- deposit, of which pledged is the other side.
 -- What another migration has added stays.
--- +goose StatementBegin
 DO $$
 DECLARE
     kinds text := (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'transfers'::regclass AND conname = 'transfers_kind_check');
@@ -237,9 +235,7 @@ BEGIN
     EXECUTE 'ALTER TABLE balances ADD CONSTRAINT balances_account_check ' || replace(accounts, $q$'differences'::text$q$, $q$'differences'::text, 'pledged'::text$q$);
 END
 $$;
--- +goose StatementEnd
 INSERT INTO balances (institution_id, account, contract_id) SELECT DISTINCT institution_id, 'pledged', '' FROM balances;
--- +goose StatementBegin
 CREATE OR REPLACE FUNCTION open_accounts(institution text, contract text) RETURNS void LANGUAGE plpgsql AS $$
 DECLARE scope text := as_ledger('worker');
 BEGIN
@@ -251,10 +247,8 @@ BEGIN
     scope := as_ledger(scope);
 END
 $$;
--- +goose StatementEnd
 
 -- The second wall: an institution's rows are for its manager and its officials.
--- +goose StatementBegin
 DO $$
 DECLARE t text;
 BEGIN
@@ -266,7 +260,7 @@ BEGIN
     END LOOP;
 END
 $$;
--- +goose StatementEnd
 ALTER TABLE discrepancies ENABLE ROW LEVEL SECURITY;
 ALTER TABLE discrepancies FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON discrepancies USING (in_scope(jurisdiction, ARRAY['education'], ARRAY[manager]));
+-- +goose StatementEnd

@@ -1,32 +1,27 @@
 -- +goose Up
+-- +goose StatementBegin
 -- What every confirmation goes through costs as little as it can, and is as strict
 -- as before.
 
 -- The second wall, where it is asked of every row that is written: a worker needs
 -- no look at anything, and for all others the look is a function, which is prepared
 -- once and not with every statement.
--- +goose StatementBegin
 CREATE FUNCTION sees_contract(institution text, contract text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM contracts c WHERE c.institution_id = institution AND c.id = contract);
 END
 $$;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE FUNCTION sees_balance(institution text, contract text) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
     RETURN (contract <> '' AND sees_contract(institution, contract))
         OR EXISTS (SELECT FROM institutions i WHERE i.id = institution AND in_scope(i.jurisdiction, ARRAY['education'], ARRAY[i.manager]));
 END
 $$;
--- +goose StatementEnd
--- +goose StatementBegin
 CREATE FUNCTION sees_transfer(institution text, transfer uuid) RETURNS boolean LANGUAGE plpgsql STABLE PARALLEL SAFE AS $$
 BEGIN
     RETURN EXISTS (SELECT FROM entries e WHERE e.institution_id = institution AND e.transfer_id = transfer);
 END
 $$;
--- +goose StatementEnd
 ALTER POLICY scope ON lessons USING (current_setting('app.scope', true) = 'worker' OR sees_contract(institution_id, contract_id));
 ALTER POLICY scope ON timeline USING (current_setting('app.scope', true) = 'worker' OR sees_contract(institution_id, contract_id));
 ALTER POLICY scope ON balances USING (current_setting('app.scope', true) = 'worker' OR sees_balance(institution_id, contract_id));
@@ -38,7 +33,6 @@ ALTER POLICY scope ON transfers USING (current_setting('app.scope', true) = 'wor
 ALTER TABLE transfers ADD COLUMN xact xid8;
 ALTER TABLE transfers ALTER COLUMN xact SET DEFAULT pg_current_xact_id(); -- of what is booked from now on
 DROP TRIGGER balanced ON entries;
--- +goose StatementBegin
 CREATE OR REPLACE FUNCTION balanced() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE scope text := current_setting('app.scope', true);
 BEGIN
@@ -54,9 +48,7 @@ BEGIN
     RETURN NULL;
 END
 $$;
--- +goose StatementEnd
 CREATE CONSTRAINT TRIGGER balanced AFTER INSERT ON transfers DEFERRABLE INITIALLY DEFERRED FOR EACH ROW EXECUTE FUNCTION balanced();
--- +goose StatementBegin
 CREATE FUNCTION of_its_transfer() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE scope text := as_ledger('worker');
 BEGIN
@@ -68,13 +60,11 @@ BEGIN
     RETURN NULL;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER of_its_transfer AFTER INSERT ON entries REFERENCING NEW TABLE AS added FOR EACH STATEMENT EXECUTE FUNCTION of_its_transfer();
 
 -- post as before. One statement locks the balances in the order of their keys and
 -- changes them: whom somebody else has locked it waits for, and adds to what that
 -- one left.
--- +goose StatementBegin
 CREATE OR REPLACE FUNCTION post(
     institutions text[], ids text[], kinds text[], refs text[], originals text[], times timestamptz[], -- of each transfer
     e_institutions text[], e_ids text[], e_accounts text[], e_contracts text[], e_amounts bigint[], e_times timestamptz[] -- of each entry

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- What is watched of an institution's money: floors, alerts, and what other
 -- authorities have ordered.
 SET LOCAL app.scope = 'worker';
@@ -60,7 +61,6 @@ CREATE TABLE freezes (
     CHECK ((until IS NULL) = (lifted_by = ''))
 );
 
--- +goose StatementBegin
 DO $$
 DECLARE t text;
 BEGIN
@@ -71,8 +71,8 @@ BEGIN
     END LOOP;
 END
 $$;
--- +goose StatementEnd
 ALTER TABLE floors ENABLE ROW LEVEL SECURITY;
 ALTER TABLE floors FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON floors USING (current_setting('app.scope', true) = 'worker'
     OR EXISTS (SELECT FROM institutions i WHERE i.id = institution_id AND in_scope(i.jurisdiction, ARRAY['education'], ARRAY[i.manager])));
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- Tips is the tip-offs about institutions, as tipoff publishes them: that there is
 -- one, and since when. Merged is part of another.
 CREATE TABLE tips (
@@ -52,7 +53,6 @@ CREATE TABLE warning_changes (
 );
 CREATE TRIGGER unchangeable BEFORE UPDATE OR DELETE OR TRUNCATE ON warning_changes FOR EACH STATEMENT EXECUTE FUNCTION unchangeable();
 
--- +goose StatementBegin
 DO $$
 DECLARE t text; free text;
 BEGIN
@@ -65,7 +65,6 @@ BEGIN
     END LOOP;
 END
 $$;
--- +goose StatementEnd
 
 -- Seen is what the fee rules saw when a contract was paid: the orders of its basket,
 -- as they stood then. The past is judged anew from it, under the rules of then or
@@ -104,3 +103,4 @@ ALTER TABLE seen ENABLE ROW LEVEL SECURITY;
 ALTER TABLE seen FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON seen FOR SELECT USING (in_scope(jurisdiction, ARRAY['education'], ARRAY[]::text[]));
 CREATE POLICY pay ON seen FOR INSERT WITH CHECK (EXISTS (SELECT FROM contracts c WHERE c.institution_id = seen.institution_id AND c.id = seen.contract_id));
+-- +goose StatementEnd

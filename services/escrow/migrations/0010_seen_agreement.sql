@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- What the fee rules also see of an order since lessons have forms, prices and loans:
 -- all of it was agreed when the contract was made, so what was seen before can tell it.
 ALTER TABLE seen DISABLE TRIGGER unchangeable;
@@ -12,3 +13,4 @@ UPDATE seen s SET orders = (
         JOIN contract_terms t ON t.institution_id = c.institution_id AND t.contract_id = c.id);
 DROP POLICY once_more ON seen;
 ALTER TABLE seen ENABLE TRIGGER unchangeable;
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- The end of an institution (机构终止清退): who is owed what, and what became of it.
 SET LOCAL app.scope = 'worker';
 
@@ -78,13 +79,11 @@ CREATE TABLE families (
     CHECK ((corrected IS NULL) = (correction = ''))
 );
 CREATE INDEX families_contract ON families (contract_id);
--- +goose StatementBegin
 CREATE FUNCTION paid_stays() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION 'what the family of % was paid stays', OLD.contract_id USING ERRCODE = 'restrict_violation';
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER paid_stays BEFORE UPDATE OR DELETE ON families FOR EACH ROW WHEN (OLD.state = 'PAID') EXECUTE FUNCTION paid_stays();
 
 -- Wind_down_steps is the history of one, each step with the rules that it rests on.
@@ -127,7 +126,6 @@ ALTER TABLE wind_downs FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON wind_downs USING (in_scope(jurisdiction, ARRAY['education'], ARRAY[manager])
     OR (current_setting('app.scope', true) = 'person' AND confirmed_on IS NOT NULL
         AND (state IN ('PROPOSED', 'OPEN') OR EXISTS (SELECT FROM families f WHERE f.wind_down_id = wind_downs.id))));
--- +goose StatementBegin
 DO $$
 DECLARE t text;
 BEGIN

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- Splits (拆分收费): what a family's orders add up to beyond the basket.
 
 -- Family is the kin that was seen beside the orders, where there was any: it names
@@ -21,7 +22,6 @@ CREATE INDEX split_reviews_due ON split_reviews (after_day, contract_id);
 
 -- family_orders is the paid orders of a parent outside a basket, with all institutions
 -- of one manager. Who acts need not see them: they are looked at, and shown to nobody.
--- +goose StatementBegin
 CREATE FUNCTION family_orders(of_parent text, of_manager text, not_institution text, not_basket text) RETURNS TABLE (
     institution_id text, basket text, pupil text, course text, contract text, paid_at timestamptz, lessons bigint, gift_lessons bigint, first date, last date,
     begun boolean, held bigint, price bigint, bought int, billing text, loan boolean, online boolean, class_size int, lesson_minutes int

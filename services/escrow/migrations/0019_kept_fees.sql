@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- A fee that a parent objects to stays where it is, unless the bank was told already to
 -- pay it out: then it is the institution's to give back.
 SET LOCAL app.scope = 'worker';
@@ -7,7 +8,6 @@ SET LOCAL app.scope = 'worker';
 ALTER TABLE refunds ADD COLUMN kept bigint NOT NULL DEFAULT 0 CHECK (kept >= 0);
 
 -- keep books that a fee which was released waits again.
--- +goose StatementBegin
 DO $$
 DECLARE kinds text := (SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'transfers'::regclass AND conname = 'transfers_kind_check');
 BEGIN
@@ -15,12 +15,10 @@ BEGIN
     EXECUTE 'ALTER TABLE transfers ADD CONSTRAINT transfers_kind_check ' || replace(kinds, $q$'reversal'::text$q$, $q$'reversal'::text, 'keep'::text$q$);
 END
 $$;
--- +goose StatementEnd
 
 -- keep_back takes the fee of a lesson off what the bank is to pay out: it is never
 -- ordered or, if it was and the bank was not told, not any more. False if the bank was
 -- told. A parent, who asks for it, sees none of these rows.
--- +goose StatementBegin
 CREATE FUNCTION keep_back(institution text, contract text, lesson int, fee bigint) RETURNS boolean LANGUAGE plpgsql AS $$
 DECLARE
     scope text := as_ledger('worker');

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- What a parent says of a lesson that silence confirmed is part of what the institution's
 -- end owes to his family.
 SET LOCAL app.scope = 'worker';
@@ -15,3 +16,4 @@ CREATE INDEX refunds_objections ON refunds (institution_id, contract_id) WHERE b
 ALTER TABLE payouts DROP CONSTRAINT payouts_winding_check, ADD CONSTRAINT payouts_winding_check CHECK (winding IN ('', 'begun', 'frozen', 'over'));
 UPDATE payouts p SET winding = 'over' WHERE winding = 'begun'
     AND NOT EXISTS (SELECT FROM wind_downs w WHERE w.institution_id = p.institution_id AND w.state IN ('PROPOSED', 'OPEN', 'PAYING'));
+-- +goose StatementEnd

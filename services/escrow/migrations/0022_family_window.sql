@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- What a payment reads of a family is what the rule needs, and not all that the family
 -- ever bought.
 CREATE INDEX contracts_family ON contracts (parent, manager, paid_at);
@@ -9,7 +10,6 @@ CREATE INDEX contracts_taken_before ON contracts (parent, basket);
 -- the windows, which do not overlap. Who acts need not see them: they are looked at, and
 -- shown to nobody.
 DROP FUNCTION family_orders(text, text, text, text);
--- +goose StatementBegin
 CREATE FUNCTION family_orders(of_parent text, of_manager text, not_institution text, not_basket text, starts timestamptz[], ends timestamptz[]) RETURNS TABLE (
     institution_id text, basket text, pupil text, course text, contract text, paid_at timestamptz, lessons bigint, gift_lessons bigint, first date, last date,
     begun boolean, held bigint, price bigint, bought int, billing text, loan boolean, online boolean, class_size int, lesson_minutes int

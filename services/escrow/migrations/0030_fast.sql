@@ -1,11 +1,11 @@
 -- +goose Up
+-- +goose StatementBegin
 -- A contract's row is written anew with each lesson, a lesson's a few times in its
 -- life: beside the old one, where there is room, no index has to be told.
 ALTER TABLE contracts SET (fillfactor = 60);
 ALTER TABLE lessons SET (fillfactor = 70);
 
 -- post as before, in one statement: to begin one costs more than to book a lesson.
--- +goose StatementBegin
 CREATE OR REPLACE FUNCTION post(
     institutions text[], ids text[], kinds text[], refs text[], originals text[], times timestamptz[], -- of each transfer
     e_institutions text[], e_ids text[], e_accounts text[], e_contracts text[], e_amounts bigint[], e_times timestamptz[] -- of each entry

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- institutions is what licensing publishes of them.
 CREATE TABLE institutions (
     id           text COLLATE "C" PRIMARY KEY,
@@ -297,7 +298,6 @@ CREATE POLICY scope ON timeline USING (in_scope(jurisdiction, agencies, '{}'));
 
 -- Rows below a task are seen by who sees the task, those below a visit by who
 -- sees the visit, and an agency's part as its table says.
--- +goose StatementBegin
 DO $$
 DECLARE r record;
 BEGIN
@@ -324,7 +324,6 @@ BEGIN
     RAISE EXCEPTION '% only grows', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER only_grows BEFORE UPDATE OR DELETE OR TRUNCATE ON timeline FOR EACH STATEMENT EXECUTE FUNCTION only_grows();
 CREATE TRIGGER draws_stay BEFORE DELETE OR TRUNCATE ON draws FOR EACH STATEMENT EXECUTE FUNCTION only_grows();
 
@@ -335,3 +334,4 @@ CREATE TABLE seed (
     base date    NOT NULL,
     done boolean NOT NULL DEFAULT false
 );
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- The bill of check items, with the basis that design/domain.md §3.2 names.
 INSERT INTO items (code, agency, title, basis, level) VALUES
 ('ED-01', 'education', '办学许可证是否有效并在场所公示', '《民办教育促进法》第十二条、第十八条', 'key'),
@@ -20,3 +21,4 @@ INSERT INTO items (code, agency, title, basis, level) VALUES
 ('FI-04', 'fire', '培训场所是否违规设置在居民住宅、地下室等', '《校外培训机构消防安全管理九项规定》', 'key'),
 ('CU-01', 'culture', '文化艺术类培训场地、内容是否符合标准', '《文化艺术类校外培训机构设置标准》（地方）', 'general'),
 ('CU-02', 'culture', '有无违规举办社会艺术水平考级、演出', '《社会艺术水平考级管理办法》', 'general');
+-- +goose StatementEnd

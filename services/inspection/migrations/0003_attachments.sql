@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- attachments is what pkg/attach keeps of photos. bound_to is the visit, and item
 -- the finding of it; or the rectification; '' before either says so, and then only
 -- who sent it sees it.
@@ -24,3 +25,4 @@ CREATE POLICY scope ON attachments USING (in_scope('', '{}', '{}')
     OR bound_to = '' AND added_by = current_setting('app.person', true)
     OR EXISTS (SELECT FROM findings f WHERE f.visit_id = bound_to AND f.item = attachments.item)
     OR item = '' AND EXISTS (SELECT FROM rectifications r WHERE r.id = bound_to));
+-- +goose StatementEnd

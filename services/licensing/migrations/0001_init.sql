@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- applications is requests to open an institution. Its deadlines are dates on the
 -- row itself; clocks keeps, for each, where it was counted from and by which rule.
 CREATE TABLE applications (
@@ -209,13 +210,11 @@ CREATE POLICY scope ON audit USING (in_scope(jurisdiction, CASE about
     WHEN 'list_entry'  THEN ARRAY['education', 'market', 'culture', 'sport', 'science', 'fire']
     ELSE ARRAY['education', 'market', 'culture', 'sport', 'science', 'fire', 'civil', 'police'] END, ARRAY[manager]));
 
--- +goose StatementBegin
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% only grows', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_stays BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
@@ -235,3 +234,4 @@ CREATE TABLE seed (
     base date    NOT NULL,
     done boolean NOT NULL DEFAULT false
 );
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- wanted_by is the inspection's request that an entry comes of: one entry for each.
 -- superseded_by is the entry on the other list that ended this one, to which it
 -- gives way again if that is set aside.
@@ -28,3 +29,4 @@ UPDATE list_entries AS old SET superseded_by = (
 WHERE state = 'REMOVED' AND reason = '列入另一名单，原列入终止'
   AND 1 = (SELECT count(*) FROM list_entries AS other WHERE other.institution_id = old.institution_id
       AND other.removed_on = old.removed_on AND other.reason = old.reason);
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 CREATE TABLE sessions (
     hash         bytea PRIMARY KEY, -- SHA-256 of the cookie's value
     listener     text        NOT NULL CHECK (listener IN ('public', 'staff')),
@@ -27,11 +28,9 @@ CREATE INDEX logins_created ON logins (created_at);
 -- grams is each character of a text and each pair of neighbours, once. A text
 -- contains another only if its grams contain the other's; pg_trgm would need
 -- three characters, and Chinese names are looked for by two, or one.
--- +goose StatementBegin
 CREATE FUNCTION grams(words text) RETURNS text[] LANGUAGE sql IMMUTABLE STRICT PARALLEL SAFE AS $$
     SELECT coalesce(array_agg(DISTINCT substr(words, i, n)), '{}') FROM generate_series(1, length(words)) i, generate_series(1, 2) n
 $$;
--- +goose StatementEnd
 
 -- institutions is the public directory: a copy of what licensing published.
 -- Who manages an institution is not in it.
@@ -67,3 +66,4 @@ CREATE INDEX institutions_grams ON institutions USING gin (grams);
 CREATE INDEX institutions_place ON institutions (jurisdiction text_pattern_ops);
 CREATE INDEX institutions_order ON institutions (name COLLATE "C", id);
 CREATE INDEX institutions_changed ON institutions (changed_at);
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- covers is how far each institution's prepayments are covered, in a band, as escrow
 -- published it. It may come before the institution itself does.
 CREATE TABLE covers (
@@ -6,3 +7,4 @@ CREATE TABLE covers (
     band        text NOT NULL, -- '' is none
     since       date NOT NULL
 );
+-- +goose StatementEnd

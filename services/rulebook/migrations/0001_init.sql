@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- A series is one key at one place. Its row is locked while a version is added,
 -- so versions count up without a gap and events keep their order.
 CREATE TABLE series (
@@ -51,11 +52,10 @@ CREATE TABLE audit (
 );
 CREATE INDEX audit_of ON audit (key, jurisdiction, version);
 
--- +goose StatementBegin
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% is append-only', TG_TABLE_NAME;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit EXECUTE FUNCTION refuse_change();
+-- +goose StatementEnd

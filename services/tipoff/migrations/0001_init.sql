@@ -1,13 +1,12 @@
 -- +goose Up
+-- +goose StatementBegin
 -- may_see is the scope of a tip-off: the intake office of its place, the agency
 -- that owns it, and the education office of the city above, which arbitrates.
--- +goose StatementBegin
 CREATE FUNCTION may_see(jurisdiction text, owner text) RETURNS boolean
     LANGUAGE sql STABLE PARALLEL SAFE AS $$
     SELECT in_scope(jurisdiction, ARRAY['intake', owner], '{}')
         OR length(current_setting('app.division', true)) < 6 AND in_scope(jurisdiction, ARRAY['education'], '{}')
 $$;
--- +goose StatementEnd
 
 -- tips is the facts of tip-offs. Nothing in it says who told, or when on the day.
 CREATE TABLE tips (
@@ -161,7 +160,6 @@ CREATE POLICY put ON identities FOR INSERT WITH CHECK (true);
 CREATE POLICY open ON identities FOR SELECT USING (EXISTS (
     SELECT FROM identity_requests r WHERE r.tip_id = identities.tip_id AND r.approved_by <> '' AND r.read_on IS NULL
     AND r.requested_by = current_setting('app.person', true)));
--- +goose StatementBegin
 DO $$
 DECLARE
     service text := current_user;
@@ -182,7 +180,6 @@ BEGIN
     END IF;
 END
 $$;
--- +goose StatementEnd
 
 -- imports is each file that was taken in, by who sent it and their key.
 CREATE TABLE imports (
@@ -227,24 +224,21 @@ CREATE INDEX audit_of ON audit (tip_id, id);
 ALTER TABLE audit ENABLE ROW LEVEL SECURITY;
 ALTER TABLE audit FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON audit USING (EXISTS (SELECT FROM tips t WHERE t.id = tip_id));
--- +goose StatementBegin
 CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     RAISE EXCEPTION '% only grows', TG_TABLE_NAME USING ERRCODE = 'restrict_violation';
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER audit_only_grows BEFORE UPDATE OR DELETE ON audit FOR EACH ROW EXECUTE FUNCTION refuse_change();
 CREATE TRIGGER audit_stays BEFORE TRUNCATE ON audit FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 -- A call without a caller is a reporter's: the table of answered calls must not
 -- say at what time it came.
--- +goose StatementBegin
 CREATE FUNCTION forget_time() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     NEW.at := date_trunc('day', NEW.at, 'Asia/Shanghai');
     RETURN NEW;
 END
 $$;
--- +goose StatementEnd
 CREATE TRIGGER once_forgets_time BEFORE INSERT ON once FOR EACH ROW WHEN (NEW.caller = '') EXECUTE FUNCTION forget_time();
+-- +goose StatementEnd

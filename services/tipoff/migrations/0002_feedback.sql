@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- A reporter may send a tip-off that was answered back once.
 ALTER TABLE tips ADD COLUMN reopened_on date;
 
@@ -13,3 +14,4 @@ CREATE TABLE feedback (
 ALTER TABLE feedback ENABLE ROW LEVEL SECURITY;
 ALTER TABLE feedback FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON feedback USING (EXISTS (SELECT FROM tips t WHERE t.id = tip_id));
+-- +goose StatementEnd

@@ -1,4 +1,5 @@
 -- +goose Up
+-- +goose StatementBegin
 -- attachments is what pkg/attach keeps of photos: nothing of who sent them, and
 -- of the time the day alone. bound_to is the tip-off, '' before it is sent.
 CREATE TABLE attachments (
@@ -20,3 +21,4 @@ CREATE INDEX attachments_waiting ON attachments (added_on) WHERE bound_to = '';
 ALTER TABLE attachments ENABLE ROW LEVEL SECURITY;
 ALTER TABLE attachments FORCE ROW LEVEL SECURITY;
 CREATE POLICY scope ON attachments USING (in_scope('', '{}', '{}') OR EXISTS (SELECT FROM tips t WHERE t.id = bound_to));
+-- +goose StatementEnd
