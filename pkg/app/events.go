@@ -15,7 +15,7 @@ func (b *Base) Consume(m event.Mux, topics ...string) {
 	r := event.NewReader(b.Config.KafkaBrokers, b.Name, topics...)
 	b.OnStop("kafka reader", r.Close)
 	b.Report("events whole", r.Whole)
-	c := &event.Consumer{Name: b.Name, DB: b.DB, Reader: r, Handle: m.Handle, Log: b.Log}
+	c := &event.Consumer{Name: b.Name, DB: b.DB, Reader: r, Handle: m.Handle, Concerns: m.Concerns, Log: b.Log}
 	b.desk.Consumer = c
 	b.Go(c.Run)
 	b.Go(c.Watch)

@@ -39,13 +39,26 @@ func (m Mux) Handle(ctx context.Context, tx pgx.Tx, msg Message) error {
 	if msg.Type == "" {
 		return errors.New("an event without a type")
 	}
-	last := msg.Type[strings.LastIndexByte(msg.Type, '.')+1:]
-	for known := range m {
-		if strings.HasSuffix(known, last) && unversioned(known) == unversioned(msg.Type) {
-			return fmt.Errorf("%s 的版本未知：本服务处理 %s", msg.Type, known)
-		}
+	if known := m.other(msg.Type); known != "" {
+		return fmt.Errorf("%s 的版本未知：本服务处理 %s", msg.Type, known)
 	}
 	return nil
+}
+
+// Concerns reports whether Handle does anything with msg, or refuses it.
+func (m Mux) Concerns(msg Message) bool {
+	return m[msg.Type] != nil || msg.Type == "" || m.other(msg.Type) != ""
+}
+
+// other is a type that m handles of which name is another version.
+func (m Mux) other(name string) string {
+	last := name[strings.LastIndexByte(name, '.')+1:]
+	for known := range m {
+		if strings.HasSuffix(known, last) && unversioned(known) == unversioned(name) {
+			return known
+		}
+	}
+	return ""
 }
 
 // A package's version, as in escrow.v1.ContractSigned.

@@ -91,7 +91,8 @@ func savePlaces(ctx context.Context, tx pgx.Tx, ps ...*place) error {
 	return tx.SendBatch(ctx, &b).Close()
 }
 
-// queuePlaces has b write those of ps that moved.
+// queuePlaces has b write those of ps that moved. Who was slower does not take a place
+// back: two who pass over the same events do not meet in the inbox.
 func queuePlaces(b *pgx.Batch, ps []*place) {
 	var consumers, topics, keys []string
 	var lasts []int64
@@ -102,6 +103,6 @@ func queuePlaces(b *pgx.Batch, ps []*place) {
 	}
 	if len(keys) > 0 {
 		b.Queue(`INSERT INTO progress (consumer, topic, key, last) SELECT * FROM unnest($1::text[], $2::text[], $3::text[], $4::bigint[])
-			ON CONFLICT (consumer, topic, key) DO UPDATE SET last = EXCLUDED.last`, consumers, topics, keys, lasts)
+			ON CONFLICT (consumer, topic, key) DO UPDATE SET last = greatest(progress.last, EXCLUDED.last)`, consumers, topics, keys, lasts)
 	}
 }

@@ -135,7 +135,13 @@ func distinct(events []applied) (first []applied) {
 	return first
 }
 
-// noted checks that every consumer has noted each event of its topics, and that
+// reached reports whether p had its turn at a consumer: as one of a key is missing, its
+// place stays before it.
+func (f *facts) reached(consumer string, p published) bool {
+	return f.places[consumer][p.Topic+" "+p.Key] >= p.Version
+}
+
+// noted checks that every consumer has got to each event of its topics, and that
 // none is parked.
 func noted(f *facts, consumers map[string][]string) (vs []violation) {
 	for consumer, subscribed := range consumers {
@@ -144,7 +150,7 @@ func noted(f *facts, consumers map[string][]string) (vs []violation) {
 		}
 		for _, rows := range f.outbox {
 			for _, p := range rows {
-				if slices.Contains(subscribed, p.Topic) && !f.inbox[consumer][p.Event] {
+				if slices.Contains(subscribed, p.Topic) && !f.reached(consumer, p) {
 					vs = append(vs, violation{lostEvent, fmt.Sprintf("%s 没有收到 %s %s 的 %d 号", consumer, p.Topic, p.Key, p.ID)})
 				}
 			}
@@ -217,7 +223,7 @@ func left(f *facts, consumers map[string][]string) (all []string) {
 				all = append(all, which+"没有到 "+witness)
 			}
 			for consumer, subscribed := range consumers {
-				if slices.Contains(subscribed, p.Topic) && !f.inbox[consumer][p.Event] {
+				if slices.Contains(subscribed, p.Topic) && !f.reached(consumer, p) {
 					all = append(all, which+"没有到 "+consumer)
 				}
 			}

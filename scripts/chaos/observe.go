@@ -75,7 +75,7 @@ func connect(ctx context.Context, url string) (*pgx.Conn, error) {
 
 // published is one row of an outbox.
 type published struct {
-	ID                int64
+	ID, Version       int64
 	Event, Topic, Key string
 	Pub               bool
 	Data              []byte
@@ -87,7 +87,7 @@ type applied struct{ Event, Topic, Key string }
 // facts is all that can be seen of a suite from outside.
 type facts struct {
 	outbox  map[string][]published       // by owner, in order
-	inbox   map[string]map[string]bool   // by consumer, which events it has noted
+	places  map[string]map[string]int64  // by consumer, the version up to which it has each topic's keys
 	parked  map[string]int               // by consumer
 	witness []applied                    // in order
 	wire    []applied                    // what the broker holds, in order within a key
@@ -117,13 +117,13 @@ func query(ctx context.Context, s *suite, name, sql string, into []any, row func
 	return err
 }
 
-// events reads outboxes, inboxes and the witness.
+// events reads outboxes, what became of them at the consumers, and the witness.
 func (s *suite) events(ctx context.Context) (*facts, error) {
-	f := &facts{outbox: map[string][]published{}, inbox: map[string]map[string]bool{}, parked: map[string]int{}}
+	f := &facts{outbox: map[string][]published{}, places: map[string]map[string]int64{}, parked: map[string]int{}}
 	for _, owner := range owners {
 		var p published
-		err := query(ctx, s, owner, `SELECT id, event::text, topic, key, pub, data FROM outbox ORDER BY id`,
-			[]any{&p.ID, &p.Event, &p.Topic, &p.Key, &p.Pub, &p.Data},
+		err := query(ctx, s, owner, `SELECT id, version, event::text, topic, key, pub, data FROM outbox ORDER BY id`,
+			[]any{&p.ID, &p.Version, &p.Event, &p.Topic, &p.Key, &p.Pub, &p.Data},
 			func() error { f.outbox[owner] = append(f.outbox[owner], p); p.Data = nil; return nil })
 		if err != nil {
 			return nil, err
@@ -133,14 +133,14 @@ func (s *suite) events(ctx context.Context) (*facts, error) {
 		if len(subscribed) == 0 {
 			continue
 		}
-		seen, event, parked := map[string]bool{}, "", 0
+		places, at, last, parked := map[string]int64{}, "", int64(0), 0
 		err := errors.Join(
-			query(ctx, s, name, `SELECT event FROM inbox`, []any{&event}, func() error { seen[event] = true; return nil }),
+			query(ctx, s, name, `SELECT topic || ' ' || key, last FROM progress`, []any{&at, &last}, func() error { places[at] = last; return nil }),
 			query(ctx, s, name, `SELECT count(*) FROM parked`, []any{&parked}, func() error { f.parked[name] = parked; return nil }))
 		if err != nil {
 			return nil, err
 		}
-		f.inbox[name] = seen
+		f.places[name] = places
 	}
 	var a applied
 	return f, query(ctx, s, witness, `SELECT event, topic, key FROM applied ORDER BY n`, []any{&a.Event, &a.Topic, &a.Key},

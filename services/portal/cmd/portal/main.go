@@ -92,7 +92,7 @@ func build(ctx context.Context, a *app.App, c config) error {
 	a.OnStop("kafka reader", reader.Close)
 	m := event.Mux{}
 	s.On(m)
-	consumer := &event.Consumer{Name: a.Name, DB: db, Reader: reader, Handle: m.Handle, Log: a.Log}
+	consumer := &event.Consumer{Name: a.Name, DB: db, Reader: reader, Handle: m.Handle, Concerns: m.Concerns, Log: a.Log}
 	a.Go(consumer.Run)
 	a.Go(consumer.Watch)
 	a.Go((&event.Pruner{DB: db, Keep: c.Keep, Pressure: new(event.Pressure), Log: a.Log}).Run)
