@@ -214,12 +214,13 @@ func (c *Contract) close(n int) {
 
 // sight is how much of a contract a caller sees.
 type sight struct {
-	caller auth.Caller
-	party  bool // one of the two parties
+	caller  auth.Caller
+	party   bool   // one of the two parties
+	winding string // how far the institution's end has come, for what it takes away
 }
 
-func (c *Contract) sightOf(by auth.Caller) sight {
-	return sight{by, by.Subject != "" && (by.Subject == c.Parent || by.Subject == c.Manager)}
+func (c *Contract) sightOf(by auth.Caller, winding string) sight {
+	return sight{by, by.Subject != "" && (by.Subject == c.Parent || by.Subject == c.Manager), winding}
 }
 
 // Party is what only the two parties of a contract see of it.

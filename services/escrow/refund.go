@@ -232,7 +232,8 @@ func (r Refund) view(s sight, legs []Payback) RefundView {
 		Fault: r.Fault, Basis: r.Basis, BasisText: bases[r.Basis], AmountFen: r.Amount, FromInstitution: r.Owed, DeductedFen: r.Deducted,
 		Clauses: r.Clauses, Steps: r.steps(), RequestedOn: r.RequestedOn, AnswerBy: r.AnswerBy, Provisional: r.Provisional, BySilence: r.BySilence,
 		MediateBy: r.MediateBy, AgreedOn: r.AgreedOn, PaidOn: r.PaidOn, WindDown: r.WindDown,
-		Actions: withFields(refundFlow.Actions(r.State, "/v1/refunds/"+r.ID, s.caller)),
+		Actions: slices.DeleteFunc(withFields(refundFlow.Actions(r.State, "/v1/refunds/"+r.ID, s.caller)),
+			func(a flow.Action) bool { return r.undecided(s.winding, a.Action) != nil }),
 	}
 	for _, l := range legs {
 		if l.RefundID == r.ID {

@@ -301,7 +301,7 @@ func (w *confirmations) one(c *confirming, at lessonAt) (LessonView, error) {
 	case lesson == nil:
 		return LessonView{}, fault.NotFound.Errorf("课时不存在")
 	case lesson.State == confirmed && c.by.Subject == contract.Parent: // it was said before
-		return w.service.lesson(contract, *lesson, c.by), nil
+		return w.service.lesson(contract, *lesson, contract.sightOf(c.by, "")), nil
 	}
 	step, err := lessonFlow.Step(lesson.State, "confirm", c.by)
 	if err != nil {
@@ -310,7 +310,7 @@ func (w *confirmations) one(c *confirming, at lessonAt) (LessonView, error) {
 	lesson.confirm(step.To, w.held[contract.InstitutionID], w.service.today())
 	words := fmt.Sprintf("第 %d 课时已确认，%s", lesson.N, lesson.payout())
 	err = w.add(c.ctx, contract, lesson, entry{w.at, byParent, c.by.Subject, "confirm", words})
-	return w.service.lesson(contract, *lesson, c.by), err
+	return w.service.lesson(contract, *lesson, contract.sightOf(c.by, "")), err
 }
 
 // seen is the second wall in Go, for a transaction that has several callers: a

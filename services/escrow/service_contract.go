@@ -220,13 +220,13 @@ func (s *Service) show(ctx context.Context, tx pgx.Tx, id string) (v ContractVie
 		return v, err
 	}
 	c, by := &row.Contract, auth.From(ctx)
-	sees := c.sightOf(by)
+	sees := c.sightOf(by, row.Winding)
 	v.ContractLine = c.line(row.InstitutionName, row.Billing, row.OpenFlags, sees)
 	if v.Agreement, err = findAgreement(ctx, tx, c); err != nil {
 		return v, err
 	}
 	v.DueFen = c.due(v.Agreement)
-	v.Actions = c.actions(by)
+	v.Actions = c.actions(sees)
 	v.Hold = holdWords(row.HeldSince, by.Subject == c.Parent)
 	if v.Progress, err = findProgress(ctx, tx, c); err != nil {
 		return v, err
@@ -252,10 +252,13 @@ func (s *Service) show(ctx context.Context, tx pgx.Tx, id string) (v ContractVie
 	return v, err
 }
 
-// actions is what by may do with c; a price that is paid is not paid again.
-func (c *Contract) actions(by auth.Caller) []flow.Action {
-	all := withFields(contractFlow.Actions(c.State, "/v1/contracts/"+c.ID, by))
-	return slices.DeleteFunc(all, func(a flow.Action) bool { return a.Action == "pay" && c.Paid == c.Price })
+// actions is what s's caller may do with c: a price that is paid is not paid again, and
+// nothing is paid to an institution that is wound down.
+func (c *Contract) actions(s sight) []flow.Action {
+	all := withFields(contractFlow.Actions(c.State, "/v1/contracts/"+c.ID, s.caller))
+	return slices.DeleteFunc(all, func(a flow.Action) bool {
+		return a.Action == "pay" && (c.Paid == c.Price || s.winding != "") || a.Action == "refunds" && frozen(s.winding) != nil
+	})
 }
 
 // views is view of each; never nil, so that it is a list for people too.
@@ -292,7 +295,7 @@ func (s *Service) ListContracts(ctx context.Context, req ListContracts) (Contrac
 		}
 		rows, more := cut(rows)
 		return Contracts{views(rows, func(r contractRow) ContractLine {
-			return r.line(r.InstitutionName, r.Billing, r.OpenFlags, r.sightOf(by))
+			return r.line(r.InstitutionName, r.Billing, r.OpenFlags, r.sightOf(by, r.Winding))
 		}), page, more}, nil
 	})
 }

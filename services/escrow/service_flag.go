@@ -257,7 +257,7 @@ func (s *Service) FindFlag(ctx context.Context, req FindFlag) (FlagCase, error) 
 			return FlagCase{}, err
 		}
 		history, err := listEntries(ctx, tx, &row.Contract)
-		return FlagCase{f.view(auth.From(ctx)).lit(s.today(), calendar), row.line(row.InstitutionName, row.Billing, row.OpenFlags, row.sightOf(auth.From(ctx))), history}, err
+		return FlagCase{f.view(auth.From(ctx)).lit(s.today(), calendar), row.line(row.InstitutionName, row.Billing, row.OpenFlags, row.sightOf(auth.From(ctx), row.Winding)), history}, err
 	})
 }
 

@@ -235,16 +235,18 @@ func (s *Service) onLesson(ctx context.Context, at LessonOf, action string, act 
 		if err != nil {
 			return LessonView{}, err
 		}
-		if action != "dispute" { // a parent's no to a lesson that was not given is heard to the end
-			if err := unfrozen(ctx, tx, b.own); err != nil {
-				return LessonView{}, err
-			}
+		winding, err := windingOf(ctx, tx, b.own.InstitutionID)
+		if err == nil && !heard(action) {
+			err = frozen(winding)
+		}
+		if err != nil {
+			return LessonView{}, err
 		}
 		l.State = step.To
 		if err := act(tx, b, &l); err != nil {
 			return LessonView{}, err
 		}
-		return s.lesson(b.own, l, by), nil
+		return s.lesson(b.own, l, b.own.sightOf(by, winding)), nil
 	}
 }
 
@@ -256,18 +258,22 @@ func (s *Service) saveStep(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson
 	return s.note(ctx, tx, c, c.actor(by), by.Subject, action, words)
 }
 
-// lesson is l as by sees it.
-func (s *Service) lesson(c *Contract, l Lesson, by auth.Caller) LessonView {
+// heard reports whether action is a parent's word on a lesson that was given, or was not:
+// that is heard to the end.
+func heard(action string) bool { return action == "confirm" || action == "dispute" || action == "object" }
+
+// lesson is l of c as who has sight sees it.
+func (s *Service) lesson(c *Contract, l Lesson, sees sight) LessonView {
 	v := l.view(c.ID)
-	if c.sightOf(by).party {
+	if sees.party {
 		v.Reason = l.Reason
 	}
 	if c.State == paid || c.State == finished {
-		v.Actions = withFields(lessonFlow.Actions(l.State, "/v1/contracts/"+c.ID+"/lessons/"+strconv.Itoa(l.N), by))
+		v.Actions = withFields(lessonFlow.Actions(l.State, "/v1/contracts/"+c.ID+"/lessons/"+strconv.Itoa(l.N), sees.caller))
 	}
-	if l.objectionable(s.today()) != nil {
-		v.Actions = slices.DeleteFunc(v.Actions, func(a flow.Action) bool { return a.Action == "object" })
-	}
+	v.Actions = slices.DeleteFunc(v.Actions, func(a flow.Action) bool {
+		return a.Action == "object" && l.objectionable(s.today()) != nil || !heard(a.Action) && frozen(sees.winding) != nil
+	})
 	return v
 }
 
@@ -297,7 +303,7 @@ func (s *Service) ListLessons(ctx context.Context, req ListLessons) (Lessons, er
 			return Lessons{}, err
 		}
 		all, more := cut(all)
-		return Lessons{views(all, func(l Lesson) LessonView { return s.lesson(&row.Contract, l, by) }), page, more}, nil
+		return Lessons{views(all, func(l Lesson) LessonView { return s.lesson(&row.Contract, l, row.sightOf(by, row.Winding)) }), page, more}, nil
 	})
 }
 

@@ -81,7 +81,7 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, c *Contract, r Refund,
 	if err := s.note(ctx, tx, c, byParent, by.Subject, "refunds", fmt.Sprintf("申请退费 %s；机构应在 %s 前答复，逾期视为同意", r.Words(), r.AnswerBy)); err != nil {
 		return RefundView{}, err
 	}
-	return r.view(c.sightOf(by), nil), event.Append(ctx, tx, Topic, c.ID, refundRequested(c, r))
+	return r.view(c.sightOf(by, ""), nil), event.Append(ctx, tx, Topic, c.ID, refundRequested(c, r))
 }
 
 // AgreeRefund is the institution's word.
@@ -229,7 +229,11 @@ func (s *Service) onRefund(ctx context.Context, id, action string, act func(pgx.
 		if err != nil {
 			return RefundView{}, err
 		}
-		if err := r.undecided(ctx, tx, b.own, action); err != nil {
+		winding, err := windingOf(ctx, tx, b.own.InstitutionID)
+		if err != nil {
+			return RefundView{}, err
+		}
+		if err := r.undecided(winding, action); err != nil {
 			return RefundView{}, err
 		}
 		r.State = step.To
@@ -241,8 +245,12 @@ func (s *Service) onRefund(ctx context.Context, id, action string, act func(pgx.
 }
 
 func (s *Service) showRefund(ctx context.Context, tx pgx.Tx, c *Contract, r Refund) (RefundView, error) {
+	winding, err := windingOf(ctx, tx, c.InstitutionID)
+	if err != nil {
+		return RefundView{}, err
+	}
 	legs, err := listPaybacks(ctx, tx, c)
-	return r.view(c.sightOf(auth.From(ctx)), legs), err
+	return r.view(c.sightOf(auth.From(ctx), winding), legs), err
 }
 
 // saveAnswer saves a step of r that moves no money.
@@ -281,8 +289,9 @@ func (s *Service) agreeBySilence(ctx context.Context, tx pgx.Tx, id string) erro
 	if err != nil || r.State != requested || !s.today().After(r.AnswerBy) {
 		return err
 	}
-	if err := r.undecided(ctx, tx, b.own, "agree_by_silence"); err != nil {
-		return nil //nolint:nilerr // it is part of the roster now
+	winding, err := windingOf(ctx, tx, b.own.InstitutionID)
+	if err != nil || r.undecided(winding, "agree_by_silence") != nil { // it is part of the roster now
+		return err
 	}
 	rules, err := rule.InForce(ctx, tx, b.own.Jurisdiction, r.RequestedOn, autoAgree)
 	if err != nil {

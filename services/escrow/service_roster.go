@@ -345,27 +345,32 @@ func collecting(ctx context.Context, tx pgx.Tx, i Institution) error {
 	return err
 }
 
-// unfrozen returns Refused while what belongs to c's lessons is given back by a roster
-// alone, so that no family goes before another.
-func unfrozen(ctx context.Context, tx pgx.Tx, c *Contract) error {
-	winding, err := windingOf(ctx, tx, c.InstitutionID)
-	if err == nil && winding == windingFrozen {
-		err = fault.Refused.Errorf("该机构正在终止清退，退费按清退名册统一办理，各家同一顺序（依据：%s）", windLaw)
+// frozen returns Refused while what belongs to the lessons of an institution that has
+// come so far is given back by a roster alone, so that no family goes before another.
+func frozen(winding string) error {
+	if winding == windingFrozen {
+		return fault.Refused.Errorf("该机构正在终止清退，退费按清退名册统一办理，各家同一顺序（依据：%s）", windLaw)
 	}
-	return err
+	return nil
 }
 
-// undecided is unfrozen for who takes r a step: an objection that its parent stands by
-// is for the roster as soon as a wind-down has begun.
-func (r Refund) undecided(ctx context.Context, tx pgx.Tx, c *Contract, action string) error {
+// unfrozen is frozen of c's institution.
+func unfrozen(ctx context.Context, tx pgx.Tx, c *Contract) error {
 	winding, err := windingOf(ctx, tx, c.InstitutionID)
-	if err == nil && winding == windingBegun && r.late() && action != "withdraw" {
-		return fault.Refused.Errorf("该机构正在终止清退，对自动确认课时的异议列入清退名册，由主管部门核实（依据：%s）", windLaw)
-	}
 	if err != nil {
 		return err
 	}
-	return unfrozen(ctx, tx, c)
+	return frozen(winding)
+}
+
+// undecided returns Refused if so far an end has come that nobody takes r this step any
+// more: an objection that its parent stands by is for the roster as soon as a wind-down
+// has begun, everything else once it is frozen.
+func (r Refund) undecided(winding, action string) error {
+	if winding == windingBegun && r.late() && action != "withdraw" {
+		return fault.Refused.Errorf("该机构正在终止清退，对自动确认课时的异议列入清退名册，由主管部门核实（依据：%s）", windLaw)
+	}
+	return frozen(winding)
 }
 
 // hearing returns Refused unless a parent may object today to a lesson of c.

@@ -20,11 +20,13 @@ type contractRow struct {
 	Billing         string
 	OpenFlags       int
 	HeldSince       day.Date // payouts of the institution; none if they are not held
+	Winding         string   // how far the institution's end has come
 }
 
 const selectContract = `SELECT ` + contractColumns + `, i.name AS institution_name, t.billing,
 		(SELECT count(*) FROM flags f WHERE f.institution_id = c.institution_id AND f.contract_id = c.id AND f.state = 'OPEN') AS open_flags,
-		(SELECT held_since FROM payouts p WHERE p.institution_id = c.institution_id) AS held_since
+		(SELECT held_since FROM payouts p WHERE p.institution_id = c.institution_id) AS held_since,
+		coalesce((SELECT winding FROM payouts p WHERE p.institution_id = c.institution_id), '') AS winding
 	FROM contracts c JOIN institutions i ON i.id = c.institution_id JOIN contract_terms t ON t.institution_id = c.institution_id AND t.contract_id = c.id `
 
 func findContract(ctx context.Context, tx pgx.Tx, id string) (contractRow, error) {
