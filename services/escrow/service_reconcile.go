@@ -19,7 +19,7 @@ import (
 
 // reconcileSome is how many institutions are reconciled in one transaction: few
 // enough that it is short, many enough that each statement is about thousands of rows.
-const reconcileSome = 100
+const reconcileSome = 200
 
 // reconcile compares the next institutions of a bank's day, "bank/day": contracts and
 // orders, lessons, and what the bank says. What it has booked before it is told again.
