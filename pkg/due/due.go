@@ -11,6 +11,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,9 @@ type Timer struct {
 	// that lock nothing which Next has not locked, as nobody can then wait in a circle.
 	// If one of them fails, each is applied in a transaction of its own.
 	Together int
+	// AtOnce is how many transactions there are at a time, 0 is one: for work that takes
+	// long, cut into cases that do not meet.
+	AtOnce int
 }
 
 // Clockwork runs timers.
@@ -79,25 +83,38 @@ func (c *Clockwork) Run(ctx context.Context) error {
 // failure of one timer does not keep the others back.
 func (c *Clockwork) Settle(ctx context.Context) (applied int, err error) {
 	for _, t := range c.Timers {
-		for most := max(t.Together, 1); ; {
-			found, terr := c.some(ctx, t, most)
-			if terr != nil && most > 1 {
-				most = 1
-				continue
-			}
-			applied += found
-			if terr != nil {
-				err = errors.Join(err, fmt.Errorf("%s: %w", t.Name, terr))
-			}
-			if found < most || terr != nil {
-				break
-			}
+		var all sync.WaitGroup
+		founds, errs := make([]int, max(t.AtOnce, 1)), make([]error, max(t.AtOnce, 1))
+		for i := range founds {
+			all.Go(func() { founds[i], errs[i] = c.all(ctx, t) })
+		}
+		all.Wait()
+		for i := range founds {
+			applied += founds[i]
+		}
+		if terr := errors.Join(errs...); terr != nil {
+			err = errors.Join(err, fmt.Errorf("%s: %w", t.Name, terr))
 		}
 	}
 	if err == nil {
 		c.settled.Store(time.Now().UnixNano())
 	}
 	return applied, err
+}
+
+// all applies all of one timer that nobody else is at, until one fails.
+func (c *Clockwork) all(ctx context.Context, t Timer) (applied int, err error) {
+	for most := max(t.Together, 1); ; {
+		found, err := c.some(ctx, t, most)
+		if err != nil && most > 1 {
+			most = 1
+			continue
+		}
+		applied += found
+		if found < most || err != nil {
+			return applied, err
+		}
+	}
 }
 
 // some applies up to so many cases in one transaction, and returns how many; none if

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/fstest"
 	"time"
@@ -99,6 +101,30 @@ func TestOneTimerDoesNotHoldTheOthers(t *testing.T) {
 	}
 	if n, err := c.Settle(t.Context()); n != 1 || err == nil {
 		t.Errorf("%d applied, %v; want 1 and the poison's error", n, err)
+	}
+}
+
+// TestAtOnce is that a timer's transactions go side by side, as many as it says, and that
+// no case is applied twice.
+func TestAtOnce(t *testing.T) {
+	t.Parallel()
+	c, db := newClockwork(t, "2026-03-03T00:00:00+08:00")
+	var met sync.WaitGroup
+	met.Add(2)
+	var applied atomic.Int32
+	c.Timers[0].AtOnce = 2
+	c.Timers[0].Apply = func(ctx context.Context, tx pgx.Tx, id string) error {
+		if applied.Add(1) <= 2 { // neither goes on without the other
+			met.Done()
+			met.Wait()
+		}
+		return fire(ctx, tx, id)
+	}
+	if _, err := db.Exec(t.Context(), `INSERT INTO c SELECT i::text, '2026-01-01' FROM generate_series(1, 20) i`); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := c.Settle(t.Context()); n != 20 || err != nil || applied.Load() != 20 {
+		t.Errorf("%d found, %d applied, %v; want 20", n, applied.Load(), err)
 	}
 }
 

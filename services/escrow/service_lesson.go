@@ -260,7 +260,9 @@ func (s *Service) saveStep(ctx context.Context, tx pgx.Tx, c *Contract, l Lesson
 
 // heard reports whether action is a parent's word on a lesson that was given, or was not:
 // that is heard to the end.
-func heard(action string) bool { return action == "confirm" || action == "dispute" || action == "object" }
+func heard(action string) bool {
+	return action == "confirm" || action == "dispute" || action == "object"
+}
 
 // lesson is l of c as who has sight sees it.
 func (s *Service) lesson(c *Contract, l Lesson, sees sight) LessonView {
@@ -326,7 +328,7 @@ func (s *Service) Timers() []due.Timer {
 		{Name: "bank.day", Apply: s.expectFiles, Next: nextToExpect},
 		{Name: "bank.late", Apply: s.lateFile, Next: nextLate},
 		{Name: "bank.settle", Apply: s.settle, Next: nextToSettle},
-		{Name: "bank.reconcile", Apply: s.reconcile, Next: nextToReconcile},
+		{Name: "bank.reconcile", Apply: s.reconcile, Next: nextToReconcile, AtOnce: reconcileAtOnce},
 		{Name: "wind_down.draw", Apply: s.draw, Next: nextToDraw},
 		{Name: "wind_down.hear", Apply: s.hear, Next: nextToHear},
 		{Name: "wind_down.close", Apply: s.closeChoices, Next: nextToClose},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
@@ -19,25 +20,35 @@ import (
 
 // reconcileSome is how many institutions are reconciled in one transaction: few
 // enough that it is short, many enough that each statement is about thousands of rows.
-const reconcileSome = 200
+// reconcileAtOnce is how many such transactions there are at a time.
+const (
+	reconcileSome   = 200
+	reconcileAtOnce = 2
+)
 
-// reconcile compares the next institutions of a bank's day, "bank/day": contracts and
-// orders, lessons, and what the bank says. What it has booked before it is told again.
+// reconcile compares the next institutions of a part of a bank's day, "bank/day/part":
+// contracts and orders, lessons, and what the bank says. What it has booked before it is
+// told again.
 func (s *Service) reconcile(ctx context.Context, tx pgx.Tx, id string) error {
-	bank, on, _ := strings.Cut(id, "/")
-	d, err := day.Parse(on)
+	names := strings.Split(id, "/") // a bank's has no stroke
+	bank := names[0]
+	d, err := day.Parse(names[1])
+	if err != nil {
+		return err
+	}
+	part, err := strconv.Atoi(names[2])
 	if err != nil {
 		return err
 	}
 	if err := long(ctx, tx); err != nil {
 		return err
 	}
-	some, err := institutionsToReconcile(ctx, tx, bank, d, reconcileSome)
+	some, err := institutionsToReconcile(ctx, tx, bank, d, part, reconcileSome)
 	if err != nil {
 		return err
 	}
 	if len(some) == 0 {
-		return saveBankDayReconciled(ctx, tx, bank, d)
+		return saveReconciled(ctx, tx, bank, d, part)
 	}
 	c := comparison{bank: bank, day: d, today: s.today(), institutions: some}
 	if err := admitStaged(ctx, tx, c); err != nil {
@@ -46,7 +57,7 @@ func (s *Service) reconcile(ctx context.Context, tx pgx.Tx, id string) error {
 	if err := s.compare(ctx, tx, c); err != nil {
 		return err
 	}
-	return saveReconciledTo(ctx, tx, bank, d, some[len(some)-1])
+	return saveReconciledTo(ctx, tx, bank, d, part, some[len(some)-1])
 }
 
 // comparison is what is compared: one day of some institutions at one bank.

@@ -3,10 +3,15 @@ package escrow
 import (
 	"errors"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 
+	"golang.org/x/sync/errgroup"
+
+	"xunguan/pkg/due"
 	"xunguan/pkg/fault"
+	licensingv1 "xunguan/proto/licensing/v1"
 	"xunguan/services/escrow/bankfile"
 	"xunguan/services/escrow/standin"
 )
@@ -438,5 +443,35 @@ func TestSettledBefore(t *testing.T) {
 		if got := settledBefore(tt.period, d(tt.today)); got != d(tt.want).Start() {
 			t.Errorf("%s on %s: before %v, want %s (%s)", tt.period, tt.today, got, tt.want, tt.source)
 		}
+	}
+}
+
+// TestReconciledAtOnce is that of twenty who reconcile a bank's day each part has one at a
+// time: every institution is compared once, and the last part ends the day.
+func TestReconciledAtOnce(t *testing.T) {
+	t.Parallel()
+	b := withBank(t, "2026-03-02", bankfile.CSV, bankfile.UTF8)
+	for range 12 {
+		id := newID()
+		b.learned(&licensingv1.Institution{Id: id, Name: "姑苏美术培训中心", Kind: "non_subject", Category: "culture_arts", Item: "美术"})
+		b.account("principal", id)
+		b.bank.Open("协-"+id, bankfile.Custody, 0)
+	}
+	b.told("2026-03-02")
+	b.at("2026-03-03")
+	timers := slices.DeleteFunc(b.Timers(), func(t due.Timer) bool { return t.Name != "bank.reconcile" })
+	var all errgroup.Group
+	for range 20 {
+		all.Go(func() error {
+			return second((&due.Clockwork{DB: b.DB, Now: b.Now, Timers: timers}).Settle(t.Context()))
+		})
+	}
+	if err := all.Wait(); err != nil {
+		t.Fatal(err)
+	}
+	accounts, compared := b.count(`SELECT count(DISTINCT institution_id) FROM bank_accounts`), b.count(`SELECT count(*) FROM reconciliations`)
+	parts, days := b.count(`SELECT count(*) FROM bank_day_parts WHERE done`), b.count(`SELECT count(*) FROM bank_days WHERE state = 'RECONCILED'`)
+	if accounts < 13 || compared != accounts || parts != reconcileAtOnce || days != 1 {
+		t.Errorf("%d of %d compared in %d parts, %d days", compared, accounts, parts, days)
 	}
 }

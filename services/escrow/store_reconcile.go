@@ -11,33 +11,42 @@ import (
 	"xunguan/pkg/pg"
 )
 
-// nextToReconcile finds a bank's day, as "bank/day", of which all has come. Days of a
-// bank go one after the other: what is missing on one day may come on the next.
+// nextToReconcile finds a part of a bank's day, as "bank/day/part", of which all has come.
+// Days of a bank go one after the other: what is missing on one day may come on the next.
 func nextToReconcile(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error) {
 	var bank string
 	var d day.Date
-	err = tx.QueryRow(ctx, `SELECT bank, day FROM bank_days d WHERE state = 'RECEIVED' AND day < $1
-		AND NOT EXISTS (SELECT FROM bank_days e WHERE e.bank = d.bank AND e.day < d.day AND e.state <> 'RECONCILED')
-		ORDER BY day, bank LIMIT 1 FOR UPDATE SKIP LOCKED`, today).Scan(&bank, &d)
-	return fmt.Sprintf("%s/%s", bank, d), none(err)
+	var part int
+	err = tx.QueryRow(ctx, `SELECT bank, day, part FROM bank_day_parts p WHERE NOT done AND day < $1
+		AND NOT EXISTS (SELECT FROM bank_days e WHERE e.bank = p.bank AND e.day < p.day AND e.state <> 'RECONCILED')
+		ORDER BY day, bank, part LIMIT 1 FOR UPDATE SKIP LOCKED`, today).Scan(&bank, &d, &part)
+	return fmt.Sprintf("%s/%s/%d", bank, d, part), none(err)
 }
 
-// institutionsToReconcile is the next of a bank's day, in order of id.
-func institutionsToReconcile(ctx context.Context, tx pgx.Tx, bank string, d day.Date, n int) ([]string, error) {
-	rows, err := tx.Query(ctx, `SELECT DISTINCT institution_id FROM bank_accounts a
-		WHERE bank = $1 AND institution_id > (SELECT after_id FROM bank_days WHERE bank = $1 AND day = $2) ORDER BY institution_id LIMIT $3`, bank, d, n)
+// institutionsToReconcile is the next of a part of a bank's day, in order of id.
+func institutionsToReconcile(ctx context.Context, tx pgx.Tx, bank string, d day.Date, part, n int) ([]string, error) {
+	rows, err := tx.Query(ctx, `SELECT DISTINCT a.institution_id FROM bank_accounts a JOIN bank_day_parts p ON p.bank = a.bank AND p.day = $2 AND p.part = $3
+		WHERE a.bank = $1 AND a.institution_id > p.after_id AND (hashtext(a.institution_id) & 2147483647) % p.parts = p.part
+		ORDER BY a.institution_id LIMIT $4`, bank, d, part, n)
 	if err != nil {
 		return nil, err
 	}
 	return pgx.CollectRows(rows, pgx.RowTo[string])
 }
 
-func saveReconciledTo(ctx context.Context, tx pgx.Tx, bank string, d day.Date, last string) error {
-	return one(ctx, tx, `UPDATE bank_days SET after_id = $3 WHERE bank = $1 AND day = $2 AND after_id < $3`, bank, d, last)
+func saveReconciledTo(ctx context.Context, tx pgx.Tx, bank string, d day.Date, part int, last string) error {
+	return one(ctx, tx, `UPDATE bank_day_parts SET after_id = $4 WHERE bank = $1 AND day = $2 AND part = $3 AND after_id < $4`, bank, d, part, last)
 }
 
-func saveBankDayReconciled(ctx context.Context, tx pgx.Tx, bank string, d day.Date) error {
-	return one(ctx, tx, `UPDATE bank_days SET state = 'RECONCILED' WHERE bank = $1 AND day = $2 AND state = 'RECEIVED'`, bank, d)
+// saveReconciled ends a part, and the day if it was the last one: who has the day's lock
+// sees which parts have ended.
+func saveReconciled(ctx context.Context, tx pgx.Tx, bank string, d day.Date, part int) error {
+	var b pgx.Batch
+	b.Queue(`UPDATE bank_day_parts SET done = true WHERE bank = $1 AND day = $2 AND part = $3`, bank, d, part)
+	b.Queue(`SELECT FROM bank_days WHERE bank = $1 AND day = $2 FOR UPDATE`, bank, d)
+	b.Queue(`UPDATE bank_days SET state = 'RECONCILED' WHERE bank = $1 AND day = $2 AND state = 'RECEIVED'
+		AND NOT EXISTS (SELECT FROM bank_day_parts WHERE bank = $1 AND day = $2 AND NOT done)`, bank, d)
+	return tx.SendBatch(ctx, &b).Close()
 }
 
 // admitStaged makes movements and balances of what was staged of c's institutions,
