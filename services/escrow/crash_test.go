@@ -154,7 +154,9 @@ func TestCrashAnywhere(t *testing.T) {
 				c.left.Store(point)
 				err := ask(s)
 				uncut := c.left.Swap(0) > 0
-				if err != nil && !errors.Is(err, fault.Unavailable) {
+				// Who was cut in a group is served once more alone, and may meet itself: the
+				// database has not noticed yet that the group is gone.
+				if err != nil && !errors.Is(err, fault.Unavailable) && !errors.Is(err, fault.InFlight) {
 					t.Errorf("cut at point %d: %v, want unavailable", point, err)
 				}
 				for range 2 {
