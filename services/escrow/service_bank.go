@@ -272,7 +272,7 @@ func (s *Service) arrived(ctx context.Context, tx pgx.Tx, f BankFile) (state str
 	if missing > 0 {
 		return "", refused([]bankfile.Problem{{Line: f.Records + 2, Detail: fmt.Sprintf("缺少 %d 个账户的日终余额，例如监管协议 %s", missing, example)}})
 	}
-	return dayReceived, saveReceived(ctx, tx, f.Bank, f.Day, reconcileAtOnce)
+	return dayReceived, saveReceived(ctx, tx, f.Bank, f.Day)
 }
 
 // expectDays opens the days of b up to one. The period of a day runs from its end, or

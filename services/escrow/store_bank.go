@@ -186,11 +186,6 @@ func withoutBalance(ctx context.Context, tx pgx.Tx, bank string, d day.Date) (n 
 	return n, example, err
 }
 
-// saveReceived has d, of which all has come, reconciled in so many parts.
-func saveReceived(ctx context.Context, tx pgx.Tx, bank string, d day.Date, parts int) error {
-	if err := one(ctx, tx, `UPDATE bank_days SET state = 'RECEIVED' WHERE bank = $1 AND day = $2 AND state IN ('EXPECTED', 'LATE')`, bank, d); err != nil {
-		return err
-	}
-	_, err := tx.Exec(ctx, `INSERT INTO bank_day_parts (bank, day, part, parts) SELECT $1, $2, n, $3 FROM generate_series(0, $3 - 1) n`, bank, d, parts)
-	return err
+func saveReceived(ctx context.Context, tx pgx.Tx, bank string, d day.Date) error {
+	return one(ctx, tx, `UPDATE bank_days SET state = 'RECEIVED' WHERE bank = $1 AND day = $2 AND state IN ('EXPECTED', 'LATE')`, bank, d)
 }

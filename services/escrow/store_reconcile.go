@@ -13,10 +13,15 @@ import (
 
 // nextToReconcile finds a part of a bank's day, as "bank/day/part", of which all has come.
 // Days of a bank go one after the other: what is missing on one day may come on the next.
+// Days are parted here, so that whoever took the last file need not know of parts.
 func nextToReconcile(ctx context.Context, tx pgx.Tx, today day.Date) (id string, err error) {
 	var bank string
 	var d day.Date
 	var part int
+	if _, err := tx.Exec(ctx, `INSERT INTO bank_day_parts (bank, day, part, parts) SELECT bank, day, n, $1 FROM bank_days d, generate_series(0, $1 - 1) n
+		WHERE state = 'RECEIVED' AND NOT EXISTS (SELECT FROM bank_day_parts p WHERE p.bank = d.bank AND p.day = d.day) ON CONFLICT DO NOTHING`, reconcileAtOnce); err != nil {
+		return "", err
+	}
 	err = tx.QueryRow(ctx, `SELECT bank, day, part FROM bank_day_parts p WHERE NOT done AND day < $1
 		AND NOT EXISTS (SELECT FROM bank_days e WHERE e.bank = p.bank AND e.day < p.day AND e.state <> 'RECONCILED')
 		ORDER BY day, bank, part LIMIT 1 FOR UPDATE SKIP LOCKED`, today).Scan(&bank, &d, &part)
