@@ -2,10 +2,12 @@ package escrow
 
 import (
 	"errors"
+	"fmt"
 	"strings"
 	"testing"
 
 	"xunguan/pkg/fault"
+	"xunguan/pkg/flow"
 	"xunguan/services/escrow/bankfile"
 )
 
@@ -161,6 +163,47 @@ func TestRefundSteps(t *testing.T) {
 		}
 		if got := strings.Join(said, " | "); got != tt.want {
 			t.Errorf("%s:\n%s\nwant\n%s", tt.name, got, tt.want)
+		}
+	}
+}
+
+// TestButtonsInAWindDown is that people are not offered what a wind-down refuses them.
+func TestButtonsInAWindDown(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, "2026-03-02")
+	id := h.silently()
+	h.taught(id, 3)
+	must(h.object("parent", id, 1))(t)
+	var w string
+	shown := func(by string) string {
+		ctx, all := h.as(by), []string{}
+		add := func(of string, actions []flow.Action) {
+			for _, a := range actions {
+				all = append(all, of+a.Action)
+			}
+		}
+		c := must(h.FindContract(ctx, FindContract{id}))(t)
+		add("", c.Actions)
+		for _, r := range c.Refunds {
+			add("refund:", r.Actions)
+		}
+		for _, l := range must(h.ListLessons(ctx, ListLessons{Contract: id}))(t).Items[2:4] {
+			add(fmt.Sprintf("%d:", l.N), l.Actions)
+		}
+		return strings.Join(all, " ")
+	}
+	for _, tt := range []struct {
+		name              string
+		happens           func()
+		parent, principal string
+	}{
+		{"before", func() {}, "refunds refund:withdraw 3:confirm 3:dispute", "teacher refund:agree refund:reject 4:taught 4:make_up"},
+		{"begun: objections are for the roster", func() { w = h.begun("art").ID }, "refunds refund:withdraw 3:confirm 3:dispute", "teacher 4:taught 4:make_up"},
+		{"confirmed: all is for the roster", func() { must(h.ConfirmWindDown(h.as("examiner"), ConfirmWindDown{h.key(), w}))(t); h.wind() }, "3:confirm 3:dispute", "teacher"},
+	} {
+		tt.happens()
+		if parent, principal := shown("parent"), shown("principal"); parent != tt.parent || principal != tt.principal {
+			t.Errorf("%s: the parent sees %q, want %q; the institution %q, want %q", tt.name, parent, tt.parent, principal, tt.principal)
 		}
 	}
 }
