@@ -13,7 +13,7 @@ import (
 )
 
 // TopicsVersion is the number of the list below. It grows with each change to it.
-const TopicsVersion = 1
+const TopicsVersion = 2
 
 // Topic is one of the suite's, as a cluster must keep it.
 type Topic struct {
@@ -29,6 +29,7 @@ var topics = []Topic{
 	{"rulebook.events", 6, 14 * 24 * time.Hour},
 	{"licensing.events", 6, 14 * 24 * time.Hour},
 	{"escrow.events", 6, 14 * 24 * time.Hour},
+	{"escrow.contracts", 6, 14 * 24 * time.Hour},
 	{"inspection.events", 6, 14 * 24 * time.Hour},
 	{"tipoff.events", 6, 14 * 24 * time.Hour},
 }

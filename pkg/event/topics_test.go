@@ -30,7 +30,7 @@ func newCluster(t *testing.T, brokers int) Cluster {
 func TestTopicsVersion(t *testing.T) {
 	t.Parallel()
 	sum := sha256.Sum256(fmt.Append(nil, topics))
-	if got, want := hex.EncodeToString(sum[:8]), map[int]string{1: "674262733b4f9941"}[TopicsVersion]; got != want {
+	if got, want := hex.EncodeToString(sum[:8]), map[int]string{2: "289514075da06716"}[TopicsVersion]; got != want {
 		t.Errorf("version %d of the list was %q, and is %q", TopicsVersion, want, got)
 	}
 	for _, topic := range topics {

@@ -15,7 +15,6 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"xunguan/pkg/event"
-	"xunguan/services/escrow"
 )
 
 const (
@@ -25,7 +24,6 @@ const (
 	classCallers  = 8
 	portalCallers = 8
 	persona       = "parent" // whose session the portal's callers have
-	told          = 2        // events of a confirmed lesson: LessonConfirmed, FundsReleased
 )
 
 // prepare makes contracts, $1 of institutions $2 with parents $3, whose lessons wait for the
@@ -58,7 +56,6 @@ type confirm struct {
 	suite    *suite
 	service  string        // escrow's URL
 	db       *pgxpool.Pool // the administrator's, in escrow's database
-	consumer *pgxpool.Pool // inspection's database, who takes escrow's events
 	http     *http.Client
 	spread   work // over all institutions
 	hot      work // of one institution
@@ -131,17 +128,9 @@ func (m *confirm) connect(ctx context.Context, most int) (end func(), err error)
 	if m.db, err = pgxpool.NewWithConfig(ctx, admin); err != nil {
 		return nil, err
 	}
-	inspection, err := s.process("inspection")
-	if err == nil {
-		m.consumer, err = pgxpool.New(ctx, inspection.Database)
-	}
-	if err != nil {
-		m.db.Close()
-		return nil, err
-	}
 	m.service = service.HTTP
 	m.http = &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: most}, Timeout: 30 * time.Second}
-	return func() { m.consumer.Close(); m.db.Close() }, nil
+	return m.db.Close, nil
 }
 
 // prepare makes work for all runs.
@@ -216,14 +205,14 @@ func (m *confirm) run(ctx context.Context, r *report) error {
 		return err
 	}
 	most := m.callers[len(m.callers)-1]
-	if err := m.measure(ctx, r, "confirm.hot", fmt.Sprintf("课消 HTTP,%d 个调用者,同一机构", most), most, told, &m.hot, direct); err != nil {
+	if err := m.measure(ctx, r, "confirm.hot", fmt.Sprintf("课消 HTTP,%d 个调用者,同一机构", most), most, &m.hot, direct); err != nil {
 		return err
 	}
 	r.ratio("confirm.hot.ratio", "  ÷ 分散在 100 家", []string{"confirm.hot"}, []string{last + ".http"})
 	if err := m.slowDisk(ctx, "1000", "0"); err != nil {
 		return err
 	}
-	err = m.measure(ctx, r, "confirm.slow", fmt.Sprintf("课消 HTTP,%d 个调用者,每次落盘慢 1 ms", most), most, told, &m.spread, direct)
+	err = m.measure(ctx, r, "confirm.slow", fmt.Sprintf("课消 HTTP,%d 个调用者,每次落盘慢 1 ms", most), most, &m.spread, direct)
 	if err := errors.Join(err, m.slowDisk(ctx, "0", "5")); err != nil {
 		return err
 	}
@@ -232,19 +221,19 @@ func (m *confirm) run(ctx context.Context, r *report) error {
 	if err != nil {
 		return err
 	}
-	return m.measure(ctx, r, "confirm.portal.http", fmt.Sprintf("课消经门户(会话),%d 个调用者", portalCallers), portalCallers, told, &m.portal, portal)
+	return m.measure(ctx, r, "confirm.portal.http", fmt.Sprintf("课消经门户(会话),%d 个调用者", portalCallers), portalCallers, &m.portal, portal)
 }
 
 // against measures w over HTTP and by the bare write, and compares them.
 func (m *confirm) against(ctx context.Context, r *report, key, what string, n int, w *work, f func(context.Context, *caller) error) error {
-	if err := m.measure(ctx, r, key+".http", what, n, told, w, f); err != nil {
+	if err := m.measure(ctx, r, key+".http", what, n, w, f); err != nil {
 		return err
 	}
 	write, err := m.barely(ctx)
 	if err != nil {
 		return err
 	}
-	if err := m.measure(ctx, r, key+".bare", fmt.Sprintf("  裸写,%d 个连接", n), n, 0, w, write); err != nil {
+	if err := m.measure(ctx, r, key+".bare", fmt.Sprintf("  裸写,%d 个连接", n), n, w, write); err != nil {
 		return err
 	}
 	r.ratio(key+".ratio", "  HTTP ÷ 裸写", []string{key + ".http"}, []string{key + ".bare"})
@@ -263,11 +252,9 @@ func (m *confirm) slowDisk(ctx context.Context, delay, siblings string) error {
 	return nil
 }
 
-// measure has n callers do some of w by f, which publishes so many events for each
-// lesson.
-func (m *confirm) measure(ctx context.Context, r *report, key, what string, n, events int, w *work, f func(context.Context, *caller) error) error {
-	applied, err := m.still(ctx)
-	if err != nil {
+// measure has n callers do some of w by f.
+func (m *confirm) measure(ctx context.Context, r *report, key, what string, n int, w *work, f func(context.Context, *caller) error) error {
+	if _, err := m.settled(ctx); err != nil {
 		return err
 	}
 	say("%s", strings.TrimSpace(what))
@@ -288,7 +275,7 @@ func (m *confirm) measure(ctx context.Context, r *report, key, what string, n, e
 	if err != nil {
 		return err
 	}
-	settled, err := m.settled(ctx, applied+int64(events)*done.Load())
+	settled, err := m.settled(ctx)
 	if err != nil {
 		return err
 	}
@@ -299,47 +286,19 @@ func (m *confirm) measure(ctx context.Context, r *report, key, what string, n, e
 	r.add(key, what, "课时/s", rate*float64(size))
 	r.add(key+".p50", "    p50", "ms", quantile(took, 0.5))
 	r.add(key+".p99", "    p99", "ms", quantile(took, 0.99))
-	if events > 0 {
-		r.add(key+".settled", "    此后事件全部生效", "s", settled.Seconds())
-	}
+	r.add(key+".settled", "    此后事件全部发出", "s", settled.Seconds())
 	after.since(before).each(r, key, float64(done.Load()))
 	return nil
 }
 
-// settled waits until the consumer of escrow's events has applied so many, and
-// returns how long that took.
-func (m *confirm) settled(ctx context.Context, want int64) (time.Duration, error) {
+// settled waits until all events of lessons are with the broker, and returns how long
+// that took. No service takes them: what each does is its own topics'.
+func (m *confirm) settled(ctx context.Context) (time.Duration, error) {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
-	for {
-		got, err := m.applied(ctx)
-		if err != nil {
-			return 0, fmt.Errorf("事件没有在一分钟内全部生效:%w", err)
-		}
-		if got >= want {
-			return time.Since(began), nil
-		}
-		time.Sleep(20 * time.Millisecond)
-	}
-}
-
-// still waits until nothing is applied any more, and returns how many events are.
-func (m *confirm) still(ctx context.Context) (int64, error) {
 	if err := event.Drained(ctx, m.db); err != nil {
-		return 0, err
+		return 0, fmt.Errorf("事件没有在一分钟内全部发出:%w", err)
 	}
-	for last := int64(-1); ; time.Sleep(500 * time.Millisecond) {
-		n, err := m.applied(ctx)
-		if err != nil || n == last {
-			return n, err
-		}
-		last = n
-	}
-}
-
-// applied is how many events of escrow's its consumer has applied.
-func (m *confirm) applied(ctx context.Context) (n int64, err error) {
-	err = m.consumer.QueryRow(ctx, `SELECT coalesce(sum(last), 0)::bigint FROM progress WHERE topic = $1`, escrow.Topic).Scan(&n)
-	return n, err
+	return time.Since(began), nil
 }

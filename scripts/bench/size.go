@@ -103,7 +103,7 @@ func (m *size) sample(ctx context.Context, r *report, key string, entries int) e
 	}
 	for range m.runs {
 		what := fmt.Sprintf("课消 HTTP,%d 个调用者,账本 %d 万笔分录", sizeCallers, entries/10_000)
-		if err := m.measure(ctx, r, key, what, sizeCallers, told, &m.spread, direct); err != nil {
+		if err := m.measure(ctx, r, key, what, sizeCallers, &m.spread, direct); err != nil {
 			return err
 		}
 	}

@@ -16,6 +16,7 @@ import (
 	"syscall"
 	"time"
 
+	"xunguan/pkg/event"
 	"xunguan/scripts/kafka"
 	"xunguan/scripts/stack"
 )
@@ -51,10 +52,10 @@ var services = map[string][]string{
 // owners are the services with events of their own.
 var owners = []string{"rulebook", "licensing", "escrow", "inspection", "tipoff"}
 
-func topics() []string {
-	var all []string
-	for _, o := range owners {
-		all = append(all, o+".events")
+// topics are all of the suite's: the witness takes what no service does, too.
+func topics() (all []string) {
+	for _, t := range event.Topics() {
+		all = append(all, t.Name)
 	}
 	return all
 }

@@ -347,6 +347,9 @@ func (w *confirmations) save(ctx context.Context, tx pgx.Tx) error {
 		return err
 	}
 	for _, r := range w.rows {
+		if !watched(r) {
+			continue
+		}
 		b := basket{own: r.contract}
 		for _, c := range w.contracts {
 			if c.InstitutionID == b.own.InstitutionID && c.Basket == b.own.Basket {

@@ -89,7 +89,7 @@ func TestTogether(t *testing.T) {
 	if n := h.count(`SELECT count(DISTINCT xmin::text) FROM transfers WHERE kind = 'post'`); n > families/2 {
 		t.Errorf("%d transactions for %d confirmations", n, families+1)
 	}
-	if n := h.count(`SELECT count(*) FROM (SELECT version - row_number() OVER (PARTITION BY key ORDER BY id) AS gap FROM outbox WHERE topic = $1) x WHERE gap <> 0`, Topic); n != 0 {
+	if n := h.count(`SELECT count(*) FROM (SELECT version - row_number() OVER (PARTITION BY key ORDER BY id) AS gap FROM outbox WHERE topic = $1) x WHERE gap <> 0`, ContractTopic); n != 0 {
 		t.Errorf("%d events are out of their contract's order", n)
 	}
 	h.sound()

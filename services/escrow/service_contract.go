@@ -82,7 +82,7 @@ func (s *Service) SignContract(ctx context.Context, req SignContract) (ContractV
 		if err := s.note(ctx, tx, b.own, byParent, by.Subject, "sign", "家长签订合同"); err != nil {
 			return ContractView{}, err
 		}
-		if err := event.Append(ctx, tx, Topic, b.own.ID, contractSigned(b.own)); err != nil {
+		if err := event.Append(ctx, tx, ContractTopic, b.own.ID, contractSigned(b.own)); err != nil {
 			return ContractView{}, err
 		}
 		return s.show(ctx, tx, b.own.ID)
@@ -180,7 +180,7 @@ func (s *Service) pay(ctx context.Context, tx pgx.Tx, b basket, req PayContract)
 	if err := s.note(ctx, tx, c, byParent, by.Subject, "pay", req.AmountFen.Yuan()+" 已进入监管账户"); err != nil {
 		return err
 	}
-	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id, req.AmountFen)); err != nil {
+	if err := event.Append(ctx, tx, ContractTopic, c.ID, paymentReceived(c, held.id, req.AmountFen)); err != nil {
 		return err
 	}
 	all, err := s.look(ctx, tx, c)

@@ -165,7 +165,7 @@ func (s *Service) raise(ctx context.Context, tx pgx.Tx, b basket, found []Findin
 		if err := s.note(ctx, tx, c, bySystem, "", "flag", "提示："+flag.Explanation); err != nil {
 			return err
 		}
-		if err := event.Append(ctx, tx, Topic, c.ID, contractFlagged(c, flag)); err != nil {
+		if err := event.Append(ctx, tx, ContractTopic, c.ID, contractFlagged(c, flag)); err != nil {
 			return err
 		}
 	}
@@ -182,7 +182,7 @@ func (s *Service) clear(ctx context.Context, tx pgx.Tx, b basket, flags []Flag, 
 		if err := s.note(ctx, tx, c, bySystem, "", "clear", "提示解除（"+f.RuleKey+"）："+fact); err != nil {
 			return err
 		}
-		if err := event.Append(ctx, tx, Topic, c.ID, flagClearedFact(c, f)); err != nil {
+		if err := event.Append(ctx, tx, ContractTopic, c.ID, flagClearedFact(c, f)); err != nil {
 			return err
 		}
 	}
@@ -298,7 +298,7 @@ func (s *Service) ClearFlag(ctx context.Context, req ClearFlag) (FlagView, error
 		if err := s.note(ctx, tx, b.own, byBureau, by.Subject, "clear", "疑似拆分收费的提示解除，"+f.ClearedBy); err != nil {
 			return FlagView{}, err
 		}
-		return f.view(by), event.Append(ctx, tx, Topic, b.own.ID, flagClearedFact(b.own, f))
+		return f.view(by), event.Append(ctx, tx, ContractTopic, b.own.ID, flagClearedFact(b.own, f))
 	})
 }
 

@@ -122,7 +122,7 @@ func (s *Service) payWaiting(ctx context.Context, tx pgx.Tx, contract string) er
 			return err
 		}
 		sum += l.Fee
-		if err := event.Append(ctx, tx, Topic, c.ID, fundsReleased(c, l)); err != nil {
+		if err := event.Append(ctx, tx, ContractTopic, c.ID, fundsReleased(c, l)); err != nil {
 			return err
 		}
 	}

@@ -195,7 +195,7 @@ func (s *Service) DisputeLesson(ctx context.Context, req DisputeLesson) (LessonV
 		if err := s.saveStep(ctx, tx, b.own, *l, "dispute", words); err != nil {
 			return err
 		}
-		return event.Append(ctx, tx, Topic, b.own.ID, lessonDisputed(b.own, *l))
+		return event.Append(ctx, tx, ContractTopic, b.own.ID, lessonDisputed(b.own, *l))
 	}))
 }
 

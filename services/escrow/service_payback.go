@@ -55,7 +55,7 @@ func (s *Service) payBackBy(ctx context.Context, tx pgx.Tx, b basket, r *Refund,
 	if err := postAll(ctx, tx, c.void(*r, e.at)); err != nil {
 		return err
 	}
-	if err := event.Append(ctx, tx, Topic, c.ID, refundAgreed(c, *r)); err != nil {
+	if err := event.Append(ctx, tx, ContractTopic, c.ID, refundAgreed(c, *r)); err != nil {
 		return err
 	}
 	for _, l := range r.legs(w) {
@@ -156,7 +156,7 @@ func (s *Service) finishRefund(ctx context.Context, tx pgx.Tx, c *Contract, r *R
 	if err := s.note(ctx, tx, c, bySystem, "", "pay_back", words); err != nil {
 		return err
 	}
-	return event.Append(ctx, tx, Topic, c.ID, refundPaid(c, *r))
+	return event.Append(ctx, tx, ContractTopic, c.ID, refundPaid(c, *r))
 }
 
 // ReturnPayback is the bank's word that a payback came back (退票), as an official

@@ -155,6 +155,9 @@ func (h *house) sound() {
 		WHERE (e.institution_id, e.account, e.contract_id) = (b.institution_id, b.account, b.contract_id))`); n != 0 {
 		h.t.Errorf("%d balances are not what their entries add up to", n)
 	}
+	if n := h.count(`SELECT count(*) FROM outbox WHERE topic <> CASE WHEN key IN (SELECT id FROM contracts) THEN $1 ELSE $2 END`, ContractTopic, Topic); n != 0 {
+		h.t.Errorf("%d events are on the other topic than their key's", n)
+	}
 }
 
 // released is what the ledger says was paid out, to all institutions.

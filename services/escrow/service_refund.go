@@ -81,7 +81,7 @@ func (s *Service) request(ctx context.Context, tx pgx.Tx, c *Contract, r Refund,
 	if err := s.note(ctx, tx, c, byParent, by.Subject, "refunds", fmt.Sprintf("申请退费 %s；机构应在 %s 前答复，逾期视为同意", r.Words(), r.AnswerBy)); err != nil {
 		return RefundView{}, err
 	}
-	return r.view(c.sightOf(by, ""), nil), event.Append(ctx, tx, Topic, c.ID, refundRequested(c, r))
+	return r.view(c.sightOf(by, ""), nil), event.Append(ctx, tx, ContractTopic, c.ID, refundRequested(c, r))
 }
 
 // AgreeRefund is the institution's word.
@@ -266,7 +266,7 @@ func (s *Service) saveAnswer(ctx context.Context, tx pgx.Tx, c *Contract, r Refu
 	if err := s.note(ctx, tx, c, actor, by.Subject, action, words); err != nil {
 		return err
 	}
-	return event.Append(ctx, tx, Topic, c.ID, refundChanged(c, r))
+	return event.Append(ctx, tx, ContractTopic, c.ID, refundChanged(c, r))
 }
 
 // lockRefund locks the basket of a refund's contract and reads the refund.

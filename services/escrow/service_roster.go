@@ -238,7 +238,7 @@ func (s *Service) settleFamily(ctx context.Context, tx pgx.Tx, w WindDown, b bas
 	if err := saveFamily(ctx, tx, f); err != nil {
 		return err
 	}
-	return event.Append(ctx, tx, Topic, c.ID, familySettled(c, f))
+	return event.Append(ctx, tx, ContractTopic, c.ID, familySettled(c, f))
 }
 
 // merge takes back what was asked for of c before: it is all part of the one refund. The
@@ -268,7 +268,7 @@ func (s *Service) merge(ctx context.Context, tx pgx.Tx, c *Contract) (objections
 		if err := s.note(ctx, tx, c, bySystem, "", "merge", "退费申请 "+r.Words()+" 并入机构清退"); err != nil {
 			return nil, err
 		}
-		if err := event.Append(ctx, tx, Topic, c.ID, refundChanged(c, r)); err != nil {
+		if err := event.Append(ctx, tx, ContractTopic, c.ID, refundChanged(c, r)); err != nil {
 			return nil, err
 		}
 	}

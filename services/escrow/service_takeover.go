@@ -221,7 +221,7 @@ func (s *Service) receiveTakeover(ctx context.Context, tx pgx.Tx, i Institution,
 	if err := savePrior(ctx, tx, c); err != nil {
 		return err
 	}
-	if err := event.Append(ctx, tx, Topic, c.ID, contractSigned(c)); err != nil {
+	if err := event.Append(ctx, tx, ContractTopic, c.ID, contractSigned(c)); err != nil {
 		return err
 	}
 	c.State = paid
@@ -238,7 +238,7 @@ func (s *Service) receiveTakeover(ctx context.Context, tx pgx.Tx, i Institution,
 	if err := s.note(ctx, tx, c, bySystem, "", "take_over", fmt.Sprintf("转课：家长选择、机构接收，%s 已由原机构的监管资金转入", c.Price.Yuan())); err != nil {
 		return err
 	}
-	if err := event.Append(ctx, tx, Topic, c.ID, paymentReceived(c, held.id, c.Price)); err != nil {
+	if err := event.Append(ctx, tx, ContractTopic, c.ID, paymentReceived(c, held.id, c.Price)); err != nil {
 		return err
 	}
 	all, err := s.look(ctx, tx, c)

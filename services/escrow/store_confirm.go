@@ -117,7 +117,7 @@ func (w *confirmations) write(ctx context.Context, tx pgx.Tx, last bool) error {
 		if err := w.queueTransfers(&b); err != nil {
 			return err
 		}
-		event.AppendAll(&b, Topic, w.facts)
+		event.AppendAll(&b, ContractTopic, w.facts)
 	}
 	if len(w.calls) > 0 {
 		once.Keep(&b, w.calls, w.answers)

@@ -4,9 +4,10 @@
 // 	protoc        (unknown)
 // source: escrow/v1/escrow.proto
 
-// Package escrow.v1 is the events that the escrow service publishes to topic
-// "escrow.events", keyed by contract, or by institution for facts of its
-// account. They never name a parent or a child.
+// Package escrow.v1 is the events that the escrow service publishes: the facts of an
+// institution's account to topic "escrow.events", keyed by institution, those of a
+// contract to "escrow.contracts", keyed by contract. They never name a parent or a
+// child.
 
 package escrowv1
 
