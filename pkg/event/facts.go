@@ -25,6 +25,8 @@ func NewFact(ctx context.Context, key string, m proto.Message) (Fact, error) {
 // AppendAll queues on b, whose transaction holds the lock of every key, that facts
 // happened, in their order. Each key's are numbered here and in one go there, and
 // carry how far they are from its last, so that nothing has to be sorted or counted.
+// A key's last is looked up for each: of a join PostgreSQL may think, where its
+// statistics are older than the topic, that it had best go through all of the topic.
 func AppendAll(b *pgx.Batch, topic string, facts []Fact) {
 	totals := make(map[string]int64)
 	for _, f := range facts {
@@ -43,7 +45,6 @@ func AppendAll(b *pgx.Batch, topic string, facts []Fact) {
 	b.Queue(`INSERT INTO stream (topic, key, version) SELECT $1::text, key, n FROM unnest($2::text[], $3::bigint[]) AS s (key, n) ORDER BY key
 		ON CONFLICT (topic, key) DO UPDATE SET version = stream.version + EXCLUDED.version`, topic, streams, counts)
 	b.Queue(`INSERT INTO outbox (topic, key, version, type, data, trace)
-		SELECT $1, f.key, s.version - f.before, f.type, f.data, f.trace
-		FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::bigint[]) WITH ORDINALITY AS f (key, type, data, trace, before, n)
-			JOIN stream s ON s.topic = $1 AND s.key = f.key ORDER BY n`, topic, keys, kinds, data, traces, before)
+		SELECT $1, f.key, (SELECT s.version FROM stream s WHERE s.topic = $1 AND s.key = f.key) - f.before, f.type, f.data, f.trace
+		FROM unnest($2::text[], $3::text[], $4::bytea[], $5::text[], $6::bigint[]) WITH ORDINALITY AS f (key, type, data, trace, before, n) ORDER BY n`, topic, keys, kinds, data, traces, before)
 }
