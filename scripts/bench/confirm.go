@@ -51,16 +51,16 @@ var prepare = []string{
 
 // confirm is lesson confirmations in escrow's own database.
 type confirm struct {
-	length   time.Duration
-	callers  []int
-	suite    *suite
-	service  string        // escrow's URL
-	db       *pgxpool.Pool // the administrator's, in escrow's database
-	http     *http.Client
-	spread   work // over all institutions
-	hot      work // of one institution
-	classes  work // by the class
-	portal   work // of the persona
+	length  time.Duration
+	callers []int
+	suite   *suite
+	service string        // escrow's URL
+	db      *pgxpool.Pool // the administrator's, in escrow's database
+	http    *http.Client
+	spread  work // over all institutions
+	hot     work // of one institution
+	classes work // by the class
+	portal  work // of the persona
 }
 
 // work is contracts whose lessons wait, in classes: of a class, a caller confirms
