@@ -25,8 +25,8 @@ func NewFact(ctx context.Context, key string, m proto.Message) (Fact, error) {
 // AppendAll queues on b, whose transaction holds the lock of every key, that facts
 // happened, in their order. Each key's are numbered here and in one go there, and
 // carry how far they are from its last, so that nothing has to be sorted or counted.
-// A key's last is looked up for each: of a join PostgreSQL may think, where its
-// statistics are older than the topic, that it had best go through all of the topic.
+// The last is looked up for each: a join PostgreSQL would plan by its statistics, and
+// where the topic is younger than these it went through all of it, once per event.
 func AppendAll(b *pgx.Batch, topic string, facts []Fact) {
 	totals := make(map[string]int64)
 	for _, f := range facts {
