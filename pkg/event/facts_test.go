@@ -55,3 +55,38 @@ func TestAppendAll(t *testing.T) {
 		t.Error(diff)
 	}
 }
+
+// TestAppendAllToAYoungTopic is a topic that has grown since the statement was planned:
+// a join, planned for few keys, would go through all of them for each fact.
+func TestAppendAllToAYoungTopic(t *testing.T) {
+	t.Parallel()
+	db := pgtest.New(t, fstest.MapFS{"0001_x.sql": {Data: []byte("-- +goose Up\nCREATE TABLE x ();")}})
+	const keys, facts = 5000, 100
+	var all []Fact
+	for i := range facts {
+		f, err := NewFact(t.Context(), fmt.Sprint(i+1), wrapperspb.String("x"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		all = append(all, f)
+	}
+	read, err := pg.InTx(t.Context(), db, func(tx pgx.Tx) (read int, err error) {
+		var b pgx.Batch
+		// As a group of confirmations has it: one plan for all, by index.
+		b.Queue(`SELECT set_config('plan_cache_mode', 'force_generic_plan', true), set_config('enable_seqscan', 'off', true),
+			set_config('enable_hashjoin', 'off', true), set_config('enable_mergejoin', 'off', true)`)
+		AppendAll(&b, "young", all[:1])
+		b.Queue(`INSERT INTO stream (topic, key, version) SELECT 'young', n::text, 1 FROM generate_series(2, $1) n`, keys)
+		AppendAll(&b, "young", all)
+		if err := tx.SendBatch(t.Context(), &b).Close(); err != nil {
+			return 0, err
+		}
+		return read, tx.QueryRow(t.Context(), `SELECT idx_tup_fetch FROM pg_stat_xact_user_tables WHERE relid = 'stream'::regclass`).Scan(&read)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if read > 3*facts {
+		t.Errorf("%d rows were read for %d facts", read, facts)
+	}
+}
