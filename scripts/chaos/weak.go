@@ -46,8 +46,12 @@ var weaknesses = []weakness{
 		[]string{lostOnWire},
 	},
 	{
-		"inbox", "消费者不去重（收件箱与版本）｜杀消费者、数据库、消息代理", nil,
+		"inbox", "消费者不去重（收件箱与版本）｜停住消息代理，杀消费者、数据库、消息代理", nil,
 		func(ctx context.Context, f *faults) error {
+			// It has what it was sent, and the relay, which got no answer, sends it again.
+			if err := f.stop(ctx, broker, 7*time.Second); err != nil {
+				return err
+			}
 			return f.several(ctx, 4, 800*time.Millisecond, witness, broker, postgres, witness)
 		},
 		[]string{twiceEvent},
