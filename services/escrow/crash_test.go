@@ -76,7 +76,7 @@ func TestCrashAnywhere(t *testing.T) {
 		kinds   int64
 	}{
 		{"pay", func(h *house) func(*Service) error {
-			id := h.sign(h.terms()).ID
+			id := h.sign(h.child()).ID
 			req := PayContract{h.key(), id, 480000, "REF-" + id}
 			return func(s *Service) error { _, err := s.PayContract(h.as("parent"), req); return err }
 		}, "PaymentReceived", 1, holdTransfer, 1},
